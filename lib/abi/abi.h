@@ -76,6 +76,11 @@ enum {
 #define INFO_SIGNAL (1u << 17) /* not a message: the bound Notification was signalled; word 0 = its bits */
 #define INFO_EXIT (1u << 18)   /* the message is a vCPU exit or a fault, made by the kernel */
 
+/* A message as the stubs take it and leave it. */
+struct bh_msg {
+    uint64_t badge, info, w[IPC_WORDS];
+};
+
 /* The IPC buffer: one 4 KiB Frame per service vCPU, mapped at IPCBUF_IPA in its own address space. */
 struct ipc_buffer {
     slot_t caps[IPC_CAPS_MAX];       /* sending: slots in my CSpace to copy from */
@@ -229,6 +234,7 @@ struct boot_info {
 
 /* ---- addresses in every service's address space (IPA) ---------------------------------------- */
 #define IMAGE_IPA 0x00400000u     /* program image: text, rodata, data, bss */
+#define HEAP_IPA 0x0c000000u      /* heap_kib of the manifest; x0 at the entry point = its bytes */
 #define STACK_TOP_IPA 0x0f000000u /* stack grows down from here; the page below it is unmapped */
 #define IPCBUF_IPA 0x10000000u
 #define BOOTINFO_IPA 0x10001000u /* init: struct boot_info */
