@@ -154,7 +154,7 @@ def banner(name, what):
 
 def make_numbers(ordered):
     out = [banner("syscalls.h", "the numbers of the kernel's calls")]
-    out.append("#ifndef BH_SYSCALLS_H\n#define BH_SYSCALLS_H\n\nenum syscall {\n")
+    out.append("#ifndef BH_SYSCALL_NUMBERS_H\n#define BH_SYSCALL_NUMBERS_H\n\nenum syscall {\n")
     out += [f"    SYS_{c.name} = {c.number},\n" for c in ordered]
     out.append("    SYS_COUNT\n};\n\n")
     ipc_last = max((c.number for c in ordered if c.is_ipc), default=0)
@@ -325,7 +325,7 @@ STUB_NOTE = """/*
 
 
 def make_stubs(ordered, name, prefix, instruction, base, whom):
-    guard = f"BH_{name.upper().replace('.', '_').replace('BH_', '')}"
+    guard = name.upper().replace(".", "_")
     out = [banner(name, f"the kernel's calls, for {whom}"), STUB_NOTE]
     out.append(f'#ifndef {guard}\n#define {guard}\n\n#include "abi.h"\n#include "syscalls.h"\n\n')
     for call in ordered:
