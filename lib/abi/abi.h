@@ -58,7 +58,7 @@ enum {
 /* ---- IPC ------------------------------------------------------------------------------------ */
 /*
  * Registers of endpoint_{call,send,reply_recv}:  x0 number, x1 endpoint slot, x2 info, x3..x8 words 0..5,
- * x9 deadline (absolute CNTVCT ticks).  endpoint_recv: x1, x9.
+ * x9 deadline (absolute CNTPCT_EL0 ticks).  endpoint_recv: x1, x9.
  * On return: x0 status, x1 badge of the sender's capability, x2 info, x3..x8 words.
  * Up to 1024 further bytes go from the sender's IPC buffer (`data`) to the receiver's; up to four
  * capabilities named in the sender's `caps` go to the empty slots named in the receiver's `recv_slots`.

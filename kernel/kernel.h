@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * kernel.h - the kernel's objects and what may be done with them
+ *
+ * One header, so that every file sees the same nouns; each section names the file that owns it.
+ * All RAM and the devices are mapped at their physical address at EL2, so pointers to objects are their
+ * physical addresses.
+ *
+ * Locking.  `kernel_lock` (a ticket lock) guards every object but the following; all handlers hold it
+ * unless they say otherwise.
+ *   struct virqs        its own lock (vcpu->virqs.lock): other pCPUs make interrupts pending
+ *   struct cpu          its own pCPU only, but `kick` (atomic)
+ *   vCPU registers      the pCPU that runs it; others only when it is not running anywhere
+ * Order: kernel_lock, then a virqs.lock.
+ */
+#ifndef KERNEL_H
+#define KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "bundle.h"
+#include "syscalls.h"
+
+#define PAGE_SIZE 4096ull
+#define CPU_MAX 16u
+
+/* Internal outcome: the call was interrupted in the middle; the vCPU executes it again. */
+#define RESTART ((enum status)255)
+
+typedef struct {
+    uint64_t v;
+} pa_t;
+typedef struct {
+    uint64_t v;
+} ipa_t;
+
+static inline pa_t pa(uint64_t v)
+{
+    return (pa_t){v};
+}
+static inline ipa_t ipa(uint64_t v)
+{
+    return (ipa_t){v};
+}
+
+struct cpu;
+struct vcpu;
+struct sc;
+struct aspace;
+struct notification;
+struct endpoint;
+
+/* ---- report.c: log, assertions ---------------------------------------------------------------- */
+void kprintf(const char *format, ...)
+    __attribute__((format(printf, 1, 2))); /* %d %u %x %s %c %p, l and ll, 0-padding */
+_Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
+#define assert(claim) ((claim) ? (void)0 : panic("%s:%d: %s", __FILE__, __LINE__, #claim))
+enum status refused(struct vcpu *self, unsigned call, unsigned argument, enum status why);
+
+/* ---- slot.c: capabilities and their derivation tree -------------------------------------------- */
+enum { SLOT_DEVICE = 1, SLOT_BUNDLE = 2, SLOT_MAPPED_AS = 4, SLOT_MAPPED_IO = 8, SLOT_EMBEDDED = 16 };
+
+struct slot {
+    uint8_t kind; /* enum cap_kind */
+    uint8_t rights;
+    uint8_t size_bits; /* Frame: 12, 21 or 30 */
+    uint8_t flags;     /* SLOT_* */
+    uint32_t spare;
+    uint64_t object; /* the object's address; Frame, Untyped: the memory's */
+    union {
+        uint64_t badge;     /* Endpoint, Notification */
+        uint64_t mapped_at; /* Frame: IPA or IOVA */
+        uint64_t bytes;     /* Untyped */
+    };
+    struct slot *parent, *child, *next, *prev; /* derivation tree; siblings are a list */
+    union {
+        struct {             /* Frame: where it is mapped, and the list of that space's mappings */
+            void *mapped_in; /* struct aspace or struct iospace, by flags */
+            struct slot *map_next, *map_prev;
+        };
+        struct {             /* Untyped */
+            uint64_t used;   /* bytes given out */
+            uint64_t zeroed; /* progress of an interrupted retype, bytes from `used` */
+        };
+    };
+};
+
+/* Every object but Frame and Untyped starts with this. */
+struct object {
+    uint32_t refs; /* capabilities to it, in CSpaces and embedded ones */
+    uint8_t kind;
+};
+
+struct cspace {
+    struct object object;
+    uint32_t slot_count;
+    bool dying;
+    uint32_t reap_at; /* dying: next slot to empty */
+    struct cspace *reap_next;
+    struct slot slots[];
+};
+
+static inline void *slot_object(const struct slot *s)
+{
+    return (void *)s->object;
+}
+/* NULL and *why when the index is out of range, the kind differs or a right is missing. */
+struct slot *cap_lookup(struct vcpu *self, uint64_t index, enum cap_kind kind, uint32_t rights,
+                        enum status *why);
+struct slot *cspace_slot(struct cspace *cspace, uint64_t index); /* NULL when out of range */
+void slot_insert(struct slot *slot,
+                 struct slot *parent); /* filled-in slot enters the tree and counts a reference */
+void slot_copy(struct slot *dest, struct slot *src, uint32_t rights, uint64_t badge); /* as a child of src */
+void slot_move(struct slot *dest, struct slot *src);
+enum status slot_delete(struct slot *slot); /* OK or RESTART */
+enum status slot_revoke(struct slot *slot); /* OK or RESTART */
+enum status reap(void);                     /* finish dying CSpaces; OK or RESTART */
+/* A capability inside another object: a child of `src`, emptied when src's object goes. */
+void slot_embed(struct slot *dest, struct slot *src);
+bool preempt_wanted(void); /* an interrupt is pending: leave with RESTART at the next consistent point */
+
+/* What slot.c calls when the last capability of a kind goes: the objects' files define them. May return
+ * RESTART. */
+enum status aspace_destroy(struct aspace *aspace);
+enum status vcpu_destroy(struct vcpu *vcpu);
+void endpoint_destroy(struct endpoint *endpoint);
+void notification_destroy(struct notification *notification);
+void sc_destroy(struct sc *sc);
+struct irq;
+void irq_destroy(struct irq *irq);
+struct iospace;
+enum status iospace_destroy(struct iospace *iospace);
+/* What slot.c calls when an embedded capability is emptied because its object is revoked. */
+void embedded_gone(struct slot *slot, enum cap_kind kind);
+
+/* ---- heap.c: an intrusive pairing heap of times ------------------------------------------------ */
+struct timer {
+    uint64_t when;                     /* CNTPCT ticks */
+    struct timer *child, *next, *prev; /* prev: the parent for a first child */
+    bool queued;
+};
+
+/* ---- sc.c, dispatcher.c: processor time --------------------------------------------------------- */
+struct sc {
+    struct object object;
+    struct cpu *cpu;     /* NULL until sc_create_on */
+    struct vcpu *vcpu;   /* bound */
+    struct vcpu *runner; /* whom it runs now: `vcpu`, or the server it is lent to */
+    int entry;           /* index in the pCPU's plan, -1: not in it */
+    uint64_t ticks;      /* used, in all */
+    uint64_t switches;
+};
+
+/* ---- vgic.c: virtual interrupts of one vCPU ------------------------------------------------------ */
+#define VIRQ_WORDS (VIRQ_MAX / 32u)
+#define LR_MAX 16u
+struct virqs {
+    uint32_t lock;
+    uint32_t enabled[VIRQ_WORDS];
+    uint32_t pending[VIRQ_WORDS]; /* latched (edge, or written by the guest), not in a list register */
+    uint32_t line[VIRQ_WORDS];    /* level-sensitive inputs */
+    uint32_t level[VIRQ_WORDS];   /* configured level-sensitive */
+    uint32_t active[VIRQ_WORDS];  /* active and not in a list register */
+    uint32_t in_lr[VIRQ_WORDS];   /* has a list register */
+    uint8_t priority[VIRQ_MAX];
+    uint64_t lr[LR_MAX]; /* saved copies; the registers are live while the vCPU is its pCPU's el1_owner */
+    uint64_t vmcr, ap0r0, ap1r0, hcr;
+    bool dirty; /* something changed that the list registers do not show yet */
+};
+
+/* ---- vcpu.c ------------------------------------------------------------------------------------------ */
+struct regs { /* first in struct vcpu; vectors.S knows the layout */
+    uint64_t x[31];
+    uint64_t sp_el0;
+    uint64_t pc;
+    uint64_t pstate;
+};
+
+struct el1_regs {
+    uint64_t sp_el1, elr, spsr, sctlr, ttbr0, ttbr1, tcr, mair, amair, vbar, esr, far, afsr0, afsr1, par,
+        contextidr, tpidr_el1, tpidrro, cpacr, cntkctl, csselr, mdscr, actlr;
+    uint64_t cntv_ctl, cntv_cval, cntvoff;
+    uint64_t cntp_ctl, cntp_cval; /* emulated */
+};
+
+struct fp_state {
+    uint64_t q[64] __attribute__((aligned(16)));
+    uint32_t fpcr, fpsr;
+};
+
+enum vcpu_state {
+    VCPU_SUSPENDED = 0, /* not configured, not resumed, or stopped */
+    VCPU_RUNNABLE,
+    VCPU_SENDING,   /* in an endpoint's queue with a message (call, send, exit) */
+    VCPU_RECEIVING, /* in an endpoint's queue */
+    VCPU_REPLY,     /* called; the server has it */
+    VCPU_WAITING,   /* on a notification */
+    VCPU_WFI,       /* guest, until a virtual interrupt is pending */
+};
+
+struct vcpu {
+    struct regs regs;
+    uint64_t kernel_stack; /* of its pCPU; vectors.S */
+    struct cpu *cpu;       /* its pCPU, fixed by vcpu_configure */
+    struct object object;
+    uint8_t kind;  /* enum vcpu_kind */
+    uint8_t state; /* enum vcpu_state */
+    uint8_t index; /* Aff0 of a guest's vCPU */
+    bool configured;
+    bool stop;    /* suspend as soon as it is off its pCPU */
+    bool in_exit; /* its SENDING/REPLY is an exit made by the kernel */
+    bool waits_reply;
+    bool fp_used;
+    struct cspace *cspace; /* = cspace_cap's object, or NULL */
+    struct aspace *aspace;
+    struct ipc_buffer *ipcbuf;
+    uint64_t tpidr_el0;
+
+    /* IPC */
+    struct endpoint *endpoint; /* SENDING, RECEIVING: the queue it is in */
+    struct vcpu *queue_next, *queue_prev;
+    struct vcpu *caller; /* whom I must answer */
+    struct vcpu *callee; /* REPLY: who must answer me */
+    uint64_t send_badge; /* SENDING */
+    uint64_t send_info;
+    uint64_t send_words[IPC_WORDS];
+    uint8_t send_rights;
+    struct timer timer;         /* the deadline of what it waits for; a guest's WFI: its virtual timer */
+    struct notification *bound; /* delivered at endpoint_recv */
+    struct notification *waits_on;
+
+    /* time */
+    struct sc *sc;   /* bound */
+    struct sc *lent; /* a caller's, while I serve it */
+
+    /* exits being decoded: what to do with the reply */
+    uint8_t exit_label, exit_register, exit_size;
+    bool exit_sign, exit_64;
+
+    /* embedded capabilities */
+    struct slot cspace_cap, aspace_cap, exits_cap, ipcbuf_cap;
+
+    struct fp_state fp;
+
+    /* guests */
+    struct el1_regs el1;
+    struct virqs virqs;
+    struct timer ptimer; /* CNTP emulation */
+    struct timer vtimer; /* CNTV while it is not el1_owner */
+    bool vtimer_active;  /* PPI 27 has been taken and the guest has not deactivated it */
+};
+
+/* ---- cpu.c -------------------------------------------------------------------------------------------- */
+struct plan_slot {
+    struct sc *sc;
+    uint64_t slice, left;              /* ticks */
+    uint64_t window_start, window_end; /* ticks from the epoch's start */
+};
+
+struct dispatcher {
+    struct object object;
+    struct cpu *cpu;
+    struct slot notify_cap;
+    uint64_t epoch, epoch_start; /* ticks */
+    uint32_t count, flags;
+    uint64_t runnable[2], has_slice[2], in_window[2], capped[2]; /* bit = entry */
+    bool windows;                                                /* some entry has one */
+    struct plan_slot entries[PLAN_ENTRIES_MAX];
+};
+
+struct cpu {
+    struct vcpu *current;   /* whose registers are in the vCPU slot; &idle when idle */
+    struct sc *sc;          /* being charged */
+    struct vcpu *el1_owner; /* guest whose EL1 registers, timers and list registers are loaded */
+    struct vcpu *fp_owner;
+    struct aspace *aspace_loaded;
+    uint64_t since;       /* when the current charge began */
+    struct timer *timers; /* pairing heap */
+    uint64_t timer_armed;
+    uint32_t index;
+    uint32_t kick; /* set by others (atomic), with an IPI: look at your vCPU again */
+    uint64_t mpidr;
+    uint64_t stack_top;
+    uint32_t gicr_sgi;       /* ... */
+    volatile uint64_t *gicr; /* RD_base of its redistributor */
+    bool online;
+    struct dispatcher dispatcher;
+    struct vcpu idle;
+};
+extern struct cpu cpus[CPU_MAX];
+extern uint32_t cpu_count;
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *cpu;
+    __asm__("mrs %0, tpidr_el2" : "=r"(cpu));
+    return cpu;
+}
+
+void kernel_lock(void);
+void kernel_unlock(void);
+void cpu_kick(struct cpu *cpu); /* IPI: it will come into the kernel and dispatch anew */
+
+void timer_queue(struct cpu *cpu, struct timer *timer,
+                 uint64_t when); /* moves it if queued; the pCPU's own, or with kernel_lock and a kick */
+void timer_cancel(struct cpu *cpu, struct timer *timer);
+
+/* Make it runnable / blocked on its SchedContexts; kicks the pCPU if it is another one. kernel_lock. */
+void vcpu_wake(struct vcpu *vcpu);
+void vcpu_block(struct vcpu *vcpu, enum vcpu_state state);
+void vcpu_abort_wait(struct vcpu *vcpu,
+                     enum status why); /* leaves any queue; a service's call ends with `why` */
+/* The kernel calls the exit endpoint for a vCPU.  words: exit_label's. Blocks it until the reply. */
+void vcpu_exit(struct vcpu *vcpu, enum exit_label label, const uint64_t words[IPC_WORDS]);
+/* True when it may be touched: not running anywhere. Else its pCPU is kicked and the caller returns RESTART.
+ */
+bool vcpu_is_off_cpu(struct vcpu *vcpu);
+
+/* ---- notification.c --------------------------------------------------------------------------------- */
+struct notification {
+    struct object object;
+    uint64_t bits;
+    struct vcpu *waiter_first, *waiter_last; /* WAITING */
+    struct vcpu *bound;                      /* vcpu_bind_notification */
+    struct vcpu *virq_vcpu;                  /* notification_bind_virq */
+    uint32_t virq;
+};
+void notification_signal(struct notification *notification, uint64_t bits); /* kernel_lock */
+
+struct endpoint {
+    struct object object;
+    struct vcpu *first, *last; /* all SENDING or all RECEIVING */
+};
+
+/* ---- stage2.c, aspace.c: address spaces -------------------------------------------------------------- */
+#define ASPACE_DONATIONS_MAX 8u
+#define ASPACE_DOORBELLS_MAX 32u
+struct doorbell {
+    uint64_t ipa;
+    uint64_t value;
+    struct slot notification_cap; /* CAP_NONE: unused */
+};
+struct table_pool { /* pages for translation tables, from donated Untypeds */
+    struct slot donations[ASPACE_DONATIONS_MAX];
+    uint64_t free; /* list of free pages through their first word; 0: none */
+    uint32_t free_count;
+};
+struct aspace {
+    struct object object;
+    uint32_t vmid;
+    uint64_t vmid_generation;
+    uint64_t vttbr;        /* root | vmid, when the generation is current */
+    struct slot *mappings; /* Frame capabilities mapped here */
+    struct table_pool tables;
+    uint32_t doorbell_count;
+    struct doorbell doorbells[ASPACE_DOORBELLS_MAX];
+    struct vcpu *vcpus[VCPU_INDEX_MAX];                /* guests' vCPUs by index, for SGIs */
+    uint64_t root[512] __attribute__((aligned(4096))); /* level 1: 512 entries of 1 GiB */
+};
+/* VTTBR_EL2 for this address space, with a VMID of the current generation (recycles when they run out). */
+uint64_t aspace_vttbr(struct aspace *aspace);
+/* The doorbell that a store rings, or NULL.  Called without kernel_lock held?  No: with it. */
+struct doorbell *aspace_doorbell_find(struct aspace *aspace, uint64_t ipa, uint64_t value);
+void aspace_unmap_slot(struct slot *frame); /* Frame capability with SLOT_MAPPED_AS: unmap, TLB invalidated */
+
+struct iospace {
+    struct object object;
+    bool bound;
+    uint32_t stream;
+    uint32_t asid;
+    struct slot *mappings;
+    struct table_pool tables;
+    struct slot notify_cap;
+    uint64_t fault_count, fault_address, fault_reason;
+    uint64_t context[8] __attribute__((aligned(64))); /* the SMMU's context descriptor */
+    uint64_t root[512] __attribute__((aligned(4096)));
+};
+void iospace_unmap_slot(struct slot *frame); /* Frame capability with SLOT_MAPPED_IO */
+void smmu_init(void);
+void smmu_handle_events(void); /* the SMMU's event interrupt: read fault records */
+#define SMMU_BASE 0x09050000ull
+#define SMMU_IRQ_EVENT 106u
+#define SMMU_IRQ_ERROR 109u
+
+/* Table pages (stage2.c): used by both kinds of space.  0 when none is left. */
+uint64_t table_alloc(struct table_pool *pool); /* zeroed */
+void table_free(struct table_pool *pool, uint64_t page);
+/* Move `pages` from an Untyped into the pool (embeds a capability): ERR_FULL, ERR_MEM, ERR_ARG. */
+enum status table_donate(struct table_pool *pool, struct slot *untyped, uint32_t pages);
+
+/* ---- untyped.c ------------------------------------------------------------------------------------------
+ */
+struct control {
+    struct object object;
+};
+struct log {
+    struct object object;
+    struct slot notify_cap;
+};
+
+/* ---- aarch64/guest.c, vgic.c, vtimer.c: the guest side (one owner)
+ * ------------------------------------------ */
+void guest_init(struct vcpu *vcpu);  /* vcpu_configure of kind guest: reset values */
+void guest_load(struct vcpu *vcpu);  /* it becomes cpu->el1_owner (the old one is saved): EL1 registers,
+                                        timers, list registers */
+void guest_unload(struct cpu *cpu);  /* save cpu->el1_owner's state and leave safe EL1 state for services;
+                                        el1_owner = NULL */
+void guest_enter(struct vcpu *vcpu); /* el1_owner, about to be entered: bring list registers up to date */
+/* A synchronous exception from a guest (esr = ESR_EL2), kernel_lock NOT held; takes it when it needs it. */
+void guest_sync(struct vcpu *vcpu, uint64_t esr);
+/* The reply of an exit: write registers, step, inject.  kernel_lock held, vCPU off CPU or this pCPU's. */
+void guest_exit_reply(struct vcpu *vcpu, uint32_t label, const uint64_t words[IPC_WORDS]);
+void guest_inject_undef(struct vcpu *vcpu);
+void guest_inject_abort(struct vcpu *vcpu, uint64_t esr, uint64_t far);
+void vgic_init(void); /* per pCPU: ICH registers, number of list registers */
+void vgic_set(
+    struct vcpu *vcpu, uint32_t intid,
+    bool level); /* a source fires (edge) or its line changes; any pCPU, kernel_lock held: wakes it */
+bool vgic_pending(struct vcpu *vcpu);   /* an enabled interrupt would be taken: WFI falls through */
+void vgic_maintenance(struct cpu *cpu); /* PPI 25 */
+void vtimer_fired(struct cpu *cpu);     /* physical PPI 27: of cpu->el1_owner */
+void guest_timer_expired(struct vcpu *vcpu,
+                         struct timer *timer); /* ptimer or vtimer of the heap; kernel_lock held */
+
+/* ---- aarch64/, dev/gic.c
+ * ---------------------------------------------------------------------------------------- */
+enum { PPI_MAINTENANCE = 25, PPI_HYP_TIMER = 26, PPI_VTIMER = 27, SGI_KICK = 0 };
+void gic_init(void);
+void gic_cpu_init(void);
+void gic_enable(uint32_t intid); /* this pCPU's PPI, or an SPI to pCPU 0 */
+void gic_disable(uint32_t intid);
+void gic_set_active(uint32_t intid, bool active); /* this pCPU's PPI: GICR_ISACTIVER0/ICACTIVER0 */
+void gic_send_sgi(struct cpu *target, uint32_t sgi);
+void mmu_init(void); /* EL2 stage 1 from the boot page tables: kernel text RX, rodata R, the rest RW XN */
+void mmu_cpu_init(void);
+void tlb_flush_ipa(struct aspace *aspace, uint64_t ipa, uint64_t bytes); /* stage 2 of its VMID, all pCPUs */
+void tlb_flush_vmid(struct aspace *aspace);
+void tlb_flush_all_guests(void); /* VMIDs are recycled */
+
+static inline uint64_t now(void)
+{
+    uint64_t t;
+    __asm__ volatile("isb\n\tmrs %0, cntpct_el0" : "=r"(t));
+    return t;
+}
+#define read_sysreg(name)                                                                                    \
+    ({                                                                                                       \
+        uint64_t value_;                                                                                     \
+        __asm__ volatile("mrs %0, " #name : "=r"(value_));                                                   \
+        value_;                                                                                              \
+    })
+#define write_sysreg(name, value) __asm__ volatile("msr " #name ", %0" ::"r"((uint64_t)(value)))
+#define isb() __asm__ volatile("isb" ::: "memory")
+#define dsb(kind) __asm__ volatile("dsb " #kind ::: "memory")
+
+#endif
