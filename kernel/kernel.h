@@ -27,8 +27,10 @@
 #define PAGE_SIZE 4096ull
 #define CPU_MAX 16u
 
-/* Internal outcome: the call was interrupted in the middle; the vCPU executes it again. */
+/* Internal outcomes: the call was interrupted in the middle and the vCPU executes it again; the vCPU
+ * blocked, and whoever wakes it writes the result. */
 #define RESTART ((enum status)255)
+#define BLOCKED ((enum status)254)
 
 typedef struct {
     uint64_t v;
@@ -63,13 +65,26 @@ enum status refused(struct vcpu *self, unsigned call, unsigned argument, enum st
 /* ---- slot.c: capabilities and their derivation tree -------------------------------------------- */
 enum { SLOT_DEVICE = 1, SLOT_BUNDLE = 2, SLOT_MAPPED_AS = 4, SLOT_MAPPED_IO = 8, SLOT_EMBEDDED = 16 };
 
+/* Which capability inside another object a SLOT_EMBEDDED slot is. */
+enum embed_role {
+    EMBED_VCPU_CSPACE = 1,
+    EMBED_VCPU_ASPACE,
+    EMBED_VCPU_EXITS,
+    EMBED_VCPU_IPCBUF,
+    EMBED_NOTIFY,           /* of a dispatcher, log, irq or iospace: nothing else to do when it goes */
+    EMBED_DOORBELL,         /* index in aspace->doorbells */
+    EMBED_ASPACE_DONATION,  /* index in aspace->tables.donations */
+    EMBED_IOSPACE_DONATION, /* index in iospace->tables.donations */
+};
+
 struct slot {
     uint8_t kind; /* enum cap_kind */
     uint8_t rights;
     uint8_t size_bits; /* Frame: 12, 21 or 30 */
     uint8_t flags;     /* SLOT_* */
-    uint32_t spare;
-    uint64_t object; /* the object's address; Frame, Untyped: the memory's */
+    uint16_t role;     /* SLOT_EMBEDDED: enum embed_role, which field of which object this is */
+    uint16_t index;    /* SLOT_EMBEDDED: index among equals */
+    uint64_t object;   /* the object's address; Frame, Untyped: the memory's */
     union {
         uint64_t badge;     /* Endpoint, Notification */
         uint64_t mapped_at; /* Frame: IPA or IOVA */
@@ -118,8 +133,8 @@ void slot_move(struct slot *dest, struct slot *src);
 enum status slot_delete(struct slot *slot); /* OK or RESTART */
 enum status slot_revoke(struct slot *slot); /* OK or RESTART */
 enum status reap(void);                     /* finish dying CSpaces; OK or RESTART */
-/* A capability inside another object: a child of `src`, emptied when src's object goes. */
-void slot_embed(struct slot *dest, struct slot *src);
+/* A capability inside another object: a child of `src`, emptied when src's object goes (embedded_gone). */
+void slot_embed(struct slot *dest, struct slot *src, enum embed_role role, unsigned index);
 bool preempt_wanted(void); /* an interrupt is pending: leave with RESTART at the next consistent point */
 
 /* What slot.c calls when the last capability of a kind goes: the objects' files define them. May return
@@ -133,8 +148,15 @@ struct irq;
 void irq_destroy(struct irq *irq);
 struct iospace;
 enum status iospace_destroy(struct iospace *iospace);
-/* What slot.c calls when an embedded capability is emptied because its object is revoked. */
-void embedded_gone(struct slot *slot, enum cap_kind kind);
+/*
+ * slot.c (embed.c) calls this before it empties an embedded capability.  OK or RESTART.
+ * Donations and doorbells are handed on to aspace.c and iospace.c.
+ */
+enum status embedded_gone(struct slot *slot);
+enum status
+aspace_donation_gone(struct slot *donation); /* everything of the space is unmapped, all donations dropped */
+enum status iospace_donation_gone(struct slot *donation);
+void doorbell_gone(struct slot *notification_cap);
 
 /* ---- heap.c: an intrusive pairing heap of times ------------------------------------------------ */
 struct timer {
@@ -233,8 +255,9 @@ struct vcpu {
     struct notification *waits_on;
 
     /* time */
-    struct sc *sc;   /* bound */
-    struct sc *lent; /* a caller's, while I serve it */
+    struct sc *sc;      /* bound */
+    struct sc *lent;    /* a caller's, while I serve it */
+    struct sc *lending; /* REPLY: the one I lent to my callee */
 
     /* exits being decoded: what to do with the reply */
     uint8_t exit_label, exit_register, exit_size;
@@ -288,7 +311,6 @@ struct cpu {
     volatile uint64_t *gicr; /* RD_base of its redistributor */
     bool online;
     struct dispatcher dispatcher;
-    struct vcpu idle;
 };
 extern struct cpu cpus[CPU_MAX];
 extern uint32_t cpu_count;
@@ -317,6 +339,8 @@ void vcpu_exit(struct vcpu *vcpu, enum exit_label label, const uint64_t words[IP
 /* True when it may be touched: not running anywhere. Else its pCPU is kicked and the caller returns RESTART.
  */
 bool vcpu_is_off_cpu(struct vcpu *vcpu);
+/* A system call of `vcpu` (registers in vcpu->regs, PC past the svc or hvc); kernel_lock NOT held. */
+void syscall(struct vcpu *vcpu, uint64_t number);
 
 /* ---- notification.c --------------------------------------------------------------------------------- */
 struct notification {
