@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# gen.mk - what is generated: calls, messages, stubs and dispatch, the manifest
+
+PROTOS := $(wildcard idl/*.proto)
+RPC_PROTOS := $(shell grep -l '^service' $(PROTOS))
+
+GEN_PB := $(PROTOS:idl/%.proto=$(GEN)/%.pb.c)
+GEN_RPC := $(RPC_PROTOS:idl/%.proto=$(GEN)/%_rpc.c)
+GEN_SYSCALLS := $(GEN)/.syscalls
+GEN_MANIFEST := $(GEN)/.manifest
+
+.PHONY: gen
+gen: $(GEN_PB) $(GEN_RPC) $(GEN_SYSCALLS) $(GEN_MANIFEST)
+
+# The generators write several files each; the stamp stands for all of them.
+$(GEN_SYSCALLS): idl/gen_syscalls.py idl/syscalls.def | $(B)/setup.mk
+	$(call say,GEN,idl/syscalls.def)
+	$(Q)mkdir -p $(GEN)
+	$(Q)$(PYTHON) idl/gen_syscalls.py idl/syscalls.def $(GEN) docs/abi.md
+	$(Q)touch $@
+
+$(GEN)/%.pb.c $(GEN)/%.pb.h: idl/%.proto idl/%.options | $(B)/setup.mk
+	$(call say,GEN,$<)
+	$(Q)mkdir -p $(GEN)
+	$(Q)nanopb_generator.py -q --error-on-unmatched -I idl -D $(GEN) $*.proto
+
+$(GEN)/%_rpc.c $(GEN)/%_rpc.h: idl/%.proto idl/gen_rpc.py | $(B)/setup.mk
+	$(call say,GEN,$<)
+	$(Q)mkdir -p $(GEN)
+	$(Q)$(PYTHON) idl/gen_rpc.py $< $(GEN)
+
+$(GEN_MANIFEST): tools/gen_manifest.py system/bulkhead.toml | $(B)/setup.mk
+	$(call say,GEN,system/bulkhead.toml)
+	$(Q)mkdir -p $(GEN)
+	$(Q)$(PYTHON) tools/gen_manifest.py system/bulkhead.toml $(GEN)
+	$(Q)touch $@
+
+$(GEN)/syscall_table.c: $(GEN_SYSCALLS) ;
+$(GEN)/manifest.c: $(GEN_MANIFEST) ;

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# tests.mk - the four layers: unit (host), kernel (on target), system and hostile (whole machine); and bench
+#
+# tests/unit/test_X.c is one host binary with ASan and UBSan; a comment line in it names what it is linked with:
+#     links: services/mem/quota.c lib/ring/byte_ring.c      (paths from the top)
+#     flags: -Iservices/mem                                 (optional)
+# tests/kernel/X.c is a program that runs in init's place on a bare kernel: build/tests/kernel/X.elf, for
+# `bh run --init`.
+
+UNIT := $(wildcard tests/unit/test_*.c)
+UNIT_BINARIES := $(UNIT:tests/unit/%.c=$(B)/tests/unit/%)
+UNIT_FLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all $(WARNINGS) \
+    -I. -Ilib -Ilib/abi -Ilib/bh -Ilib/rpc -Ilib/ring -Ilib/virtio -Itests/unit -I$(GEN)
+
+.PHONY: tests unit kernel-tests test test-long bench
+tests: unit kernel-tests
+unit: $(UNIT_BINARIES)
+
+# $(1): the test's source; a comment may sit on its own line or inside the header comment.
+unit_links = $(shell sed -n 's,^\( \*\|/\*\|//\) *links: *\([^*]*\).*,\2,p' $(1))
+unit_flags = $(shell sed -n 's,^\( \*\|/\*\|//\) *flags: *\([^*]*\).*,\2,p' $(1))
+
+# All in one compilation; its one dependency file covers every source.
+define unit_rules
+$$(B)/tests/unit/$(basename $(notdir $(1))): $(1) $(call unit_links,$(1)) | $$(SERVICE_DEPS)
+	$$(call say,UNIT,$(1))
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC_HOST) -M -MP -MT $$@ -MF $$@.d $$(UNIT_FLAGS) $(call unit_flags,$(1)) $(1) $(call unit_links,$(1)) $\
+	    || true
+	$$(Q)$$(CC_HOST) $$(UNIT_FLAGS) $(call unit_flags,$(1)) -o $$@ $(1) $(call unit_links,$(1)) $\
+	    -lcmocka -lprotobuf-nanopb -lfdt
+-include $$(B)/tests/unit/$(basename $(notdir $(1))).d
+endef
+$(foreach t,$(UNIT),$(eval $(call unit_rules,$(t))))
+
+# ---- programs in init's place
+KERNEL_TESTS := $(wildcard tests/kernel/*.c)
+
+kernel-tests: $(KERNEL_TESTS:tests/kernel/%.c=$(B)/tests/kernel/%.elf)
+
+$(B)/tests/kernel/%.elf: $(B)/obj/tests/kernel/%.c.o $(LIBBH_OBJECTS) $(B)/lib/libshared.a lib/bh/service.ld
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(link_service)
+
+-include $(KERNEL_TESTS:%=$(B)/obj/%.d)
+
+# ---- running them
+test: build kernel-clang
+	$(Q)$(PYTHON) tools/run-tests
+
+test-long: build kernel-clang
+	$(Q)$(PYTHON) tools/run-tests --long
+
+bench: build
+	$(Q)$(PYTHON) tests/bench/run.py

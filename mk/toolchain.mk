@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: BSD-2-Clause
+#
+# toolchain.mk - compilers and the flags that all target code shares
+
+CROSS := aarch64-linux-gnu-
+CC_TARGET := $(CROSS)gcc
+AR_TARGET := $(CROSS)ar
+LD_TARGET := $(CROSS)ld
+OBJCOPY := $(CROSS)objcopy
+CLANG := clang
+CC_HOST := gcc
+PYTHON := PYTHONDONTWRITEBYTECODE=1 python3
+
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Werror
+
+# No outlined atomics: their helper asks libc for the hardware's features, and a Cortex-A57 has only one answer.
+TARGET_FLAGS := -std=gnu11 -O2 -g -mcpu=cortex-a57 -mgeneral-regs-only -fno-pic -fno-pie -fno-stack-protector \
+    -fno-asynchronous-unwind-tables -fno-unwind-tables -mno-outline-atomics $(WARNINGS)
+
+# ---- arm64 packages of Debian: libraries, busybox, the guest's kernel; unpacked, not installed
+ARM64 := $(B)/arm64
+ARM64_PACKAGES := musl-dev libnanopb-dev libfdt-dev busybox-static linux-image-cloud-arm64
+
+$(ARM64)/.stamp: tools/fetch-arm64 | $(B)/setup.mk
+	$(call say,FETCH,$(ARM64_PACKAGES))
+	$(Q)rm -rf $(ARM64)
+	$(Q)tools/fetch-arm64 $(ARM64) $(ARM64_PACKAGES)
+	$(Q)touch $@
