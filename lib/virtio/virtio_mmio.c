@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * virtio_mmio.c - registers of the virtio-mmio transport, version 2
+ *
+ * Offsets and rules are of Virtio 1.1, 4.2.2.  Registers are 32 bits wide: other widths read as zero and
+ * ignore what is written (4.2.2.2), but for the device's configuration, which may be read in any width.
+ */
+#include "virtio_mmio.h"
+
+#include <string.h>
+
+enum {
+    REG_MAGIC = 0x00,
+    REG_VERSION = 0x04,
+    REG_DEVICE_ID = 0x08,
+    REG_VENDOR_ID = 0x0c,
+    REG_DEVICE_FEATURES = 0x10,
+    REG_DEVICE_FEATURES_SELECT = 0x14,
+    REG_DRIVER_FEATURES = 0x20,
+    REG_DRIVER_FEATURES_SELECT = 0x24,
+    REG_QUEUE_SELECT = 0x30,
+    REG_QUEUE_SIZE_MAX = 0x34,
+    REG_QUEUE_SIZE = 0x38,
+    REG_QUEUE_READY = 0x44,
+    REG_QUEUE_NOTIFY = VIRTIO_MMIO_NOTIFY,
+    REG_INTERRUPT_STATUS = 0x60,
+    REG_INTERRUPT_ACK = 0x64,
+    REG_STATUS = 0x70,
+    REG_QUEUE_DESCRIPTORS = 0x80, /* low word; the high one follows */
+    REG_QUEUE_AVAIL = 0x90,
+    REG_QUEUE_USED = 0xa0,
+    REG_SHM_LENGTH = 0xb0, /* 4.2.2.1: all ones says there is no such region */
+    REG_SHM_BASE = 0xb8,
+    REG_CONFIG_GENERATION = 0xfc,
+    REG_CONFIG = 0x100,
+};
+
+#define MAGIC 0x74726976u  /* "virt" */
+#define VENDOR 0x444b4c42u /* "BLKD" */
+enum { INTERRUPT_USED = 1, INTERRUPT_CONFIG = 2 };
+
+void virtio_mmio_init(struct virtio_mmio *v)
+{
+    v->features |= VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
+    v->driver_features = 0;
+    v->status = 0;
+    v->interrupt_status = 0;
+    v->device_features_select = 0;
+    v->driver_features_select = 0;
+    v->queue_select = 0;
+    for (uint32_t i = 0; i < VIRTIO_QUEUES_MAX; i++)
+        vring_reset(&v->queues[i]);
+}
+
+bool virtio_mmio_is_live(const struct virtio_mmio *v)
+{
+    return (v->status & VIRTIO_DRIVER_OK) != 0 && (v->status & VIRTIO_NEEDS_RESET) == 0;
+}
+
+bool virtio_mmio_has(const struct virtio_mmio *v, uint64_t feature)
+{
+    return (v->driver_features & feature) != 0;
+}
+
+/* Pulse the interrupt when a bit of its status becomes set: the driver has read it only if it is clear. */
+static void interrupt_raise(struct virtio_mmio *v, uint32_t bit)
+{
+    if ((v->interrupt_status & bit) != 0)
+        return;
+    v->interrupt_status |= bit;
+    v->interrupt(v->interrupt_context);
+}
+
+void virtio_mmio_used(struct virtio_mmio *v, uint32_t queue)
+{
+    if (virtio_mmio_is_live(v) && vring_must_interrupt(&v->queues[queue]))
+        interrupt_raise(v, INTERRUPT_USED);
+}
+
+void virtio_mmio_break(struct virtio_mmio *v)
+{
+    if ((v->status & VIRTIO_NEEDS_RESET) != 0)
+        return;
+    v->status |= VIRTIO_NEEDS_RESET;
+    v->config_generation++;
+    if ((v->status & VIRTIO_DRIVER_OK) != 0)
+        interrupt_raise(v, INTERRUPT_CONFIG); /* 2.1.2: only after DRIVER_OK */
+}
+
+static void device_kick(struct virtio_mmio *v, uint32_t queue)
+{
+    if (virtio_mmio_is_live(v) && queue < v->kind->queue_count && v->queues[queue].is_started)
+        v->kind->kick(v, queue);
+}
+
+void virtio_mmio_kick_all(struct virtio_mmio *v)
+{
+    for (uint32_t i = 0; i < v->kind->queue_count; i++)
+        device_kick(v, i);
+}
+
+static struct vring *queue_selected(struct virtio_mmio *v)
+{
+    return v->queue_select < v->kind->queue_count ? &v->queues[v->queue_select] : NULL;
+}
+
+static uint32_t queue_read(struct virtio_mmio *v, uint64_t offset)
+{
+    const struct vring *queue = queue_selected(v);
+
+    if (!queue)
+        return 0;
+    return offset == REG_QUEUE_READY ? queue->is_started : v->kind->queue_size_max;
+}
+
+/* 4.2.2.2: the driver must not change a queue that is ready; it is not obeyed when it does. */
+static struct vring *queue_to_set_up(struct virtio_mmio *v)
+{
+    struct vring *queue = queue_selected(v);
+
+    return queue && !queue->is_started ? queue : NULL;
+}
+
+static void queue_write_size(struct virtio_mmio *v, uint32_t value)
+{
+    struct vring *queue = queue_to_set_up(v);
+
+    if (queue)
+        queue->size = value;
+}
+
+static void queue_write_address(struct virtio_mmio *v, uint64_t offset, uint32_t value)
+{
+    struct vring *queue = queue_to_set_up(v);
+
+    if (!queue)
+        return;
+    uint64_t which = offset & ~4ull;
+    uint64_t *address = which == REG_QUEUE_DESCRIPTORS ? &queue->descriptor_address
+                        : which == REG_QUEUE_AVAIL     ? &queue->avail_address
+                                                       : &queue->used_address;
+
+    if ((offset & 4) != 0)
+        *address = (*address & 0xffffffffu) | (uint64_t)value << 32;
+    else
+        *address = (*address & ~0xffffffffull) | value;
+}
+
+static void queue_write_ready(struct virtio_mmio *v, uint32_t value)
+{
+    struct vring *queue = queue_selected(v);
+
+    if (!queue || (value & 1) == queue->is_started)
+        return;
+    if ((value & 1) == 0) {
+        queue->is_started = false;
+        return;
+    }
+    queue->has_event_index = virtio_mmio_has(v, VIRTIO_F_EVENT_IDX);
+    queue->has_indirect = virtio_mmio_has(v, VIRTIO_F_INDIRECT_DESC);
+    if (vring_start(queue, v->ram, v->kind->queue_size_max) != OK)
+        virtio_mmio_break(v);
+}
+
+static void device_reset(struct virtio_mmio *v)
+{
+    v->kind->reset(v);
+    virtio_mmio_init(v);
+}
+
+/* 3.1.1: bits are only ever added, but for the reset; features are judged when the driver says it has chosen.
+ */
+static void status_write(struct virtio_mmio *v, uint32_t value)
+{
+    uint32_t added = value & ~v->status & 0x8fu;
+
+    if ((value & 0xff) == 0) {
+        device_reset(v);
+        return;
+    }
+    if ((added & VIRTIO_FEATURES_OK) != 0) {
+        bool is_acceptable =
+            (v->driver_features & ~v->features) == 0 && virtio_mmio_has(v, VIRTIO_F_VERSION_1);
+        if (!is_acceptable)
+            added &= ~(uint32_t)VIRTIO_FEATURES_OK;
+    }
+    if (((v->status | added) & VIRTIO_FEATURES_OK) == 0)
+        added &= ~(uint32_t)VIRTIO_DRIVER_OK;
+    v->status |= added;
+    if ((added & VIRTIO_DRIVER_OK) != 0 && virtio_mmio_is_live(v)) {
+        v->kind->ready(v);
+        virtio_mmio_kick_all(v);
+    }
+}
+
+static void driver_features_write(struct virtio_mmio *v, uint32_t value)
+{
+    if ((v->status & VIRTIO_FEATURES_OK) != 0)
+        return; /* chosen already */
+    if (v->driver_features_select == 0)
+        v->driver_features = (v->driver_features & ~0xffffffffull) | value;
+    else if (v->driver_features_select == 1)
+        v->driver_features = (v->driver_features & 0xffffffffu) | (uint64_t)value << 32;
+}
+
+static uint32_t device_features_read(const struct virtio_mmio *v)
+{
+    if (v->device_features_select > 1)
+        return 0;
+    return (uint32_t)(v->features >> (32 * v->device_features_select));
+}
+
+static uint64_t config_read(const struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes)
+{
+    uint64_t value = 0;
+
+    if (offset > v->config_bytes || size_bytes > v->config_bytes - offset)
+        return 0;
+    memcpy(&value, v->config + offset, size_bytes);
+    return value;
+}
+
+uint64_t virtio_mmio_read(struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes)
+{
+    if (offset >= REG_CONFIG)
+        return config_read(v, offset - REG_CONFIG, size_bytes);
+    if (size_bytes != 4)
+        return 0;
+    switch (offset) {
+    case REG_MAGIC:
+        return MAGIC;
+    case REG_VERSION:
+        return 2;
+    case REG_DEVICE_ID:
+        return v->kind->id;
+    case REG_VENDOR_ID:
+        return VENDOR;
+    case REG_DEVICE_FEATURES:
+        return device_features_read(v);
+    case REG_QUEUE_SIZE_MAX:
+    case REG_QUEUE_READY:
+        return queue_read(v, offset);
+    case REG_INTERRUPT_STATUS:
+        return v->interrupt_status;
+    case REG_STATUS:
+        return v->status;
+    case REG_SHM_LENGTH:
+    case REG_SHM_LENGTH + 4:
+    case REG_SHM_BASE:
+    case REG_SHM_BASE + 4:
+        return 0xffffffffu;
+    case REG_CONFIG_GENERATION:
+        return v->config_generation;
+    default:
+        return 0;
+    }
+}
+
+void virtio_mmio_write(struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes, uint64_t value64)
+{
+    uint32_t value = (uint32_t)value64;
+
+    if (size_bytes != 4)
+        return; /* no device of ours has configuration that a driver may write */
+    switch (offset) {
+    case REG_DEVICE_FEATURES_SELECT:
+        v->device_features_select = value;
+        break;
+    case REG_DRIVER_FEATURES_SELECT:
+        v->driver_features_select = value;
+        break;
+    case REG_DRIVER_FEATURES:
+        driver_features_write(v, value);
+        break;
+    case REG_QUEUE_SELECT:
+        v->queue_select = value;
+        break;
+    case REG_QUEUE_SIZE:
+        queue_write_size(v, value);
+        break;
+    case REG_QUEUE_DESCRIPTORS:
+    case REG_QUEUE_DESCRIPTORS + 4:
+    case REG_QUEUE_AVAIL:
+    case REG_QUEUE_AVAIL + 4:
+    case REG_QUEUE_USED:
+    case REG_QUEUE_USED + 4:
+        queue_write_address(v, offset, value);
+        break;
+    case REG_QUEUE_READY:
+        queue_write_ready(v, value);
+        break;
+    case REG_QUEUE_NOTIFY:
+        device_kick(v, value);
+        break;
+    case REG_INTERRUPT_ACK:
+        v->interrupt_status &= ~value;
+        break;
+    case REG_STATUS:
+        status_write(v, value);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * virtio_mmio.h - the virtio-mmio transport, version 2 (Virtio 1.1, section 4.2), device side
+ *
+ * Registers in, calls of a device model out.  Knows no kind of device: each brings a struct virtio_kind.
+ *
+ * Always true:
+ * - a device is kicked only between DRIVER_OK and the next reset or DEVICE_NEEDS_RESET;
+ * - a queue's addresses are judged when the driver makes it ready, and cannot change while it is;
+ * - what a driver does wrong costs it this device: DEVICE_NEEDS_RESET, a configuration interrupt, silence.
+ */
+#ifndef VIRTIO_MMIO_H
+#define VIRTIO_MMIO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vring.h"
+
+#define VIRTIO_MMIO_BYTES 0x200u
+#define VIRTIO_QUEUES_MAX 2u
+#define VIRTIO_CONFIG_MAX 64u
+#define VIRTIO_MMIO_NOTIFY 0x50u /* offset of QueueNotify, for a doorbell */
+
+/* 2.1 Device Status Field */
+enum {
+    VIRTIO_ACKNOWLEDGE = 1,
+    VIRTIO_DRIVER = 2,
+    VIRTIO_DRIVER_OK = 4,
+    VIRTIO_FEATURES_OK = 8,
+    VIRTIO_NEEDS_RESET = 64,
+    VIRTIO_FAILED = 128,
+};
+/* 5 Device Types */
+enum { VIRTIO_ID_BLOCK = 2, VIRTIO_ID_CONSOLE = 3 };
+/* 6 Reserved Feature Bits */
+#define VIRTIO_F_INDIRECT_DESC (1ull << 28)
+#define VIRTIO_F_EVENT_IDX (1ull << 29)
+#define VIRTIO_F_VERSION_1 (1ull << 32)
+
+struct virtio_mmio;
+
+/* What a kind of device does, and its numbers. */
+struct virtio_kind {
+    uint32_t id;
+    uint32_t queue_count;
+    uint32_t queue_size_max;
+    void (*ready)(struct virtio_mmio *v);                /* DRIVER_OK was set */
+    void (*kick)(struct virtio_mmio *v, uint32_t queue); /* look at this queue */
+    void (*reset)(struct virtio_mmio *v);                /* the guest's buffers are no longer ours: let go */
+};
+
+struct virtio_mmio {
+    const struct virtio_kind *kind;
+    void *device; /* of the kind */
+    const struct guest_ram *ram;
+    void (*interrupt)(void *context); /* one edge */
+    void *interrupt_context;
+
+    uint64_t features; /* offered; the transport's own are added by virtio_mmio_init() */
+    uint8_t config[VIRTIO_CONFIG_MAX];
+    uint32_t config_bytes;
+
+    uint64_t driver_features;
+    uint32_t status;
+    uint32_t interrupt_status;
+    uint32_t config_generation;
+    uint32_t device_features_select;
+    uint32_t driver_features_select;
+    uint32_t queue_select;
+    struct vring queues[VIRTIO_QUEUES_MAX];
+};
+
+/* kind, device, ram, interrupt*, features and config are set; make the rest as after power-on. */
+void virtio_mmio_init(struct virtio_mmio *v);
+
+uint64_t virtio_mmio_read(struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes);
+void virtio_mmio_write(struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes, uint64_t value);
+
+/* QueueNotify rang for one of the queues, it is not known which: look at all. */
+void virtio_mmio_kick_all(struct virtio_mmio *v);
+/* May buffers of this device be used now? */
+bool virtio_mmio_is_live(const struct virtio_mmio *v);
+bool virtio_mmio_has(const struct virtio_mmio *v, uint64_t feature);
+/* Chains were given back on this queue: interrupt the driver if it wants that. */
+void virtio_mmio_used(struct virtio_mmio *v, uint32_t queue);
+/* The driver broke the rules (2.1.2): stop until it resets the device. */
+void virtio_mmio_break(struct virtio_mmio *v);
+
+#endif

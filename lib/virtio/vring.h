@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vring.h - the device's side of a split virtqueue (Virtio 1.1, section 2.6)
+ *
+ * The driver's side is a guest, which may write anything into the ring, also while we read it.  Each index,
+ * address and length is read once into our own memory, judged there, and used from there.
+ *
+ * Always true:
+ * - a chain that vring_take() gives has 1..VRING_SEGMENTS_MAX segments, each wholly inside guest memory, the
+ *   readable ones before the writable ones; its bytes are at most VRING_BYTES_MAX;
+ * - after ERR_ARG the ring is broken and gives nothing until it is started again: the caller says
+ *   DEVICE_NEEDS_RESET.  No other device, and nothing of ours, is affected;
+ * - no walk is longer than the ring has descriptors, however they are linked.
+ */
+#ifndef VIRTIO_VRING_H
+#define VIRTIO_VRING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../abi/status.h"
+#include "guest_ram.h"
+
+#define VRING_SIZE_MAX 256u
+#define VRING_SEGMENTS_MAX 66u      /* 64 of data, a header, a status byte */
+#define VRING_BYTES_MAX (16u << 20) /* of one chain: keeps every sum of lengths far from wrapping */
+
+/* 2.6.5 The Virtqueue Descriptor Table */
+struct vring_descriptor {
+    uint64_t address;
+    uint32_t length;
+    uint16_t flags;
+    uint16_t next;
+};
+_Static_assert(sizeof(struct vring_descriptor) == 16, "Virtio 1.1, 2.6.5");
+enum { VRING_NEXT = 1, VRING_WRITE = 2, VRING_INDIRECT = 4 };
+
+/* 2.6.6 The Virtqueue Available Ring: flags, idx, ring[size], used_event
+ * 2.6.8 The Virtqueue Used Ring:      flags, idx, {id, len}[size], avail_event */
+enum { VRING_AVAIL_NO_INTERRUPT = 1, VRING_USED_NO_NOTIFY = 1 };
+
+struct vring_segment {
+    uint8_t *data;
+    uint32_t bytes;
+};
+
+/* One request of the driver: what it wants read, then where it wants answers written. */
+struct vring_chain {
+    uint32_t head; /* the descriptor that names it in the used ring */
+    uint32_t readable_count;
+    uint32_t writable_count;
+    uint32_t readable_bytes;
+    uint32_t writable_bytes;
+    struct vring_segment segments[VRING_SEGMENTS_MAX];
+};
+
+struct vring {
+    /* What the driver asked for, as written to the transport; judged by vring_start(). */
+    uint32_t size;
+    uint64_t descriptor_address;
+    uint64_t avail_address;
+    uint64_t used_address;
+
+    bool is_started;
+    bool is_broken;
+    bool has_event_index; /* VIRTIO_F_EVENT_IDX */
+    bool has_indirect;    /* VIRTIO_F_INDIRECT_DESC */
+    uint16_t avail_taken; /* free-running: chains taken */
+    uint16_t used_index;  /* free-running: chains given back */
+    uint16_t used_told;   /* used_index when the driver was last told (or spared) */
+    const struct guest_ram *ram;
+    uint8_t *descriptors;
+    uint8_t *avail;
+    uint8_t *used;
+};
+
+/* Judge what the driver set up, and start.  ERR_ARG: size or an address is not what 2.6 allows. */
+enum status vring_start(struct vring *ring, const struct guest_ram *ram, uint32_t size_max) BH_NODISCARD;
+/* Forget everything, as after a reset of the device. */
+void vring_reset(struct vring *ring);
+
+/* Take the next chain that the driver made available; *found = false when there is none.  ERR_ARG: the driver
+ * broke the ring. */
+enum status vring_take(struct vring *ring, struct vring_chain *chain, bool *found) BH_NODISCARD;
+/* Take back what was just taken: the next vring_take() finds it again. */
+void vring_untake(struct vring *ring);
+/* Give a chain back, with how many bytes were written into its writable segments. */
+void vring_give(struct vring *ring, uint32_t head, uint32_t written_bytes);
+/* Should the driver be interrupted for what was given since the last call that said yes? */
+bool vring_must_interrupt(struct vring *ring);
+
+/* Ask to be kicked for the next chain.  Returns true when there is one already: take it, then ask again. */
+bool vring_want_kick(struct vring *ring);
+/* We are going to look anyway: spare the driver its kicks. */
+void vring_want_no_kick(struct vring *ring);
+
+/* Copy from the readable bytes of a chain, or to its writable ones, `offset` bytes in.  The caller stays
+ * within readable_bytes or writable_bytes. */
+void vring_copy_from(const struct vring_chain *chain, uint32_t offset, void *to, uint32_t bytes);
+void vring_copy_to(const struct vring_chain *chain, uint32_t offset, const void *from, uint32_t bytes);
+
+#endif
