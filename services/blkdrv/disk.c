@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * disk.c - see disk.h
+ *
+ * Always true:  an operation in state DISK_OP_IN_DEVICE has its descriptors in the queue, all others have
+ * none; in_flight counts the operations that are not free.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "disk.h"
+
+_Static_assert(DISK_OPS < UINT8_MAX, "op_of is one byte");
+
+#define START_PATIENCE_MS 5000u
+
+void disk_start(struct disk *disk)
+{
+    const char *bad;
+    uint8_t *memory;
+
+    disk->state = DISK_NONE;
+    if (!machine_has_device()) {
+        snprintf(disk->why, sizeof(disk->why), "this machine has none");
+        return;
+    }
+    bad = pci_find_registers(machine_pci_config(), &disk->reg);
+    if (!bad && machine_device_start(QUEUE_PAGES_READ_ONLY, &memory) != OK)
+        bad = "blkdrv's memory_kib does not hold its queue";
+    if (!bad) {
+        disk->faults_seen = machine_dma_fault().count;
+        queue_layout(disk, memory);
+        bad = device_start(disk);
+    }
+    if (bad)
+        snprintf(disk->why, sizeof(disk->why), "%s", bad);
+    else
+        disk->state = DISK_READY;
+}
+
+bool disk_has_room(const struct disk *disk)
+{
+    if (disk->in_flight == DISK_OPS)
+        return false;
+    return disk->state != DISK_READY || disk->free_desc_count >= DISK_DESCS_MAX;
+}
+
+static void op_fail(struct disk *disk, struct disk_op *op)
+{
+    op->state = DISK_OP_FAILED;
+    disk->failed++;
+}
+
+void disk_submit(struct disk *disk, const struct disk_work *work)
+{
+    uint32_t index = 0;
+
+    while (disk->ops[index].state != DISK_OP_FREE)
+        index++;
+    struct disk_op *op = &disk->ops[index];
+    *op = (struct disk_op){.state = DISK_OP_IN_DEVICE,
+                           .work = *work,
+                           .deadline = machine_after_ms(DISK_PATIENCE_MS),
+                           .flush_next = work->op == BLK_WRITE_FUA && disk->has_flush};
+    disk->in_flight++;
+    if (disk->state == DISK_READY)
+        queue_put(disk, index);
+    else
+        op_fail(disk, op);
+}
+
+void disk_kick(struct disk *disk)
+{
+    if (!disk->news)
+        return;
+    disk->news = false;
+    machine_dma_barrier();
+    if ((disk->used->flags & USED_NO_NOTIFY) == 0)
+        *(volatile uint16_t *)disk->doorbell = 0;
+}
+
+/* ---- coming back ------------------------------------------------------------------------------ */
+
+static void op_finish(struct disk *disk, struct disk_op *op, enum status status, struct disk_done *done)
+{
+    *done = (struct disk_done){.owner = op->work.owner, .position = op->work.position, .status = status};
+    op->state = DISK_OP_FREE;
+    disk->in_flight--;
+}
+
+static bool failed_take(struct disk *disk, struct disk_done *done)
+{
+    for (uint32_t i = 0; disk->failed != 0 && i < DISK_OPS; i++) {
+        if (disk->ops[i].state != DISK_OP_FAILED)
+            continue;
+        disk->failed--;
+        op_finish(disk, &disk->ops[i], ERR_IO, done);
+        return true;
+    }
+    return false;
+}
+
+bool disk_take_completion(struct disk *disk, struct disk_done *done)
+{
+    enum status status;
+    uint32_t index;
+
+    if (failed_take(disk, done))
+        return true;
+    if (disk->state != DISK_READY)
+        return false;
+    while (queue_take(disk, &index, &status)) {
+        struct disk_op *op = &disk->ops[index];
+
+        if (!op->flush_next || status != OK) {
+            op_finish(disk, op, status, done);
+            return true;
+        }
+        op->flush_next = false; /* its descriptors were just freed, so the flush finds room */
+        op->work.op = BLK_FLUSH;
+        op->deadline = machine_after_ms(DISK_PATIENCE_MS);
+        queue_put(disk, index);
+        disk_kick(disk);
+    }
+    return false;
+}
+
+/* ---- going wrong ------------------------------------------------------------------------------ */
+
+static bool op_reaches(const struct disk_op *op, uint64_t address)
+{
+    const uint64_t page_mask = ~(uint64_t)(BLK_PAGE_BYTES - 1u);
+
+    for (uint32_t i = 0; i < op->work.segment_count; i++) {
+        uint64_t first = op->work.segments[i].iova & page_mask;
+        uint64_t last = (op->work.segments[i].iova + op->work.segments[i].bytes - 1u) & page_mask;
+
+        if ((address & page_mask) >= first && (address & page_mask) <= last)
+            return true;
+    }
+    return false;
+}
+
+static bool op_is_old(const struct disk_op *op)
+{
+    return machine_now() > op->deadline;
+}
+
+/*
+ * Reset the device.  What was in it and may be the cause fails: it reached `fault`, was too slow, or has been
+ * in a reset already.  The rest goes in again, once: a neighbour's bad luck is not an I/O error.
+ */
+static void disk_recover(struct disk *disk, const struct dma_fault *fault)
+{
+    const char *bad = device_start(disk);
+
+    disk->broken = false;
+    disk->resets++;
+    if (bad) {
+        disk->state = DISK_DEAD;
+        snprintf(disk->why, sizeof(disk->why), "%s", bad);
+        machine_log("disk: given up after reset %u: %s; all its requests fail", disk->resets, bad);
+    }
+    for (uint32_t i = 0; i < DISK_OPS; i++) {
+        struct disk_op *op = &disk->ops[i];
+
+        if (op->state != DISK_OP_IN_DEVICE)
+            continue;
+        if (bad || op->retried || op_is_old(op) || (fault && op_reaches(op, fault->address))) {
+            op_fail(disk, op);
+            continue;
+        }
+        op->retried = true;
+        op->deadline = machine_after_ms(DISK_PATIENCE_MS);
+        queue_put(disk, i);
+    }
+    machine_log("disk: reset %u; %u requests failed, %u go in again", disk->resets, disk->failed,
+                disk->in_flight - disk->failed);
+    disk_kick(disk);
+}
+
+/* The SMMU's report since we last looked, logged; NULL if there is none. */
+static const struct dma_fault *fault_take(struct disk *disk, struct dma_fault *fault)
+{
+    *fault = machine_dma_fault();
+    if (fault->count == disk->faults_seen)
+        return NULL;
+    machine_log("disk: the SMMU blocked %lu accesses of stream 0x%x, last at address 0x%lx (reason 0x%lx)",
+                (unsigned long)(fault->count - disk->faults_seen), (unsigned)machine_stream(),
+                (unsigned long)fault->address, (unsigned long)fault->reason);
+    disk->faults_seen = fault->count;
+    return fault;
+}
+
+void disk_fault(struct disk *disk)
+{
+    struct dma_fault fault;
+    const struct dma_fault *news = fault_take(disk, &fault);
+
+    if (news && disk->state == DISK_READY)
+        disk_recover(disk, news);
+}
+
+void disk_interrupt(struct disk *disk)
+{
+    struct dma_fault fault;
+
+    if (!disk->reg.isr)
+        return;
+    uint8_t isr = *disk->reg.isr; /* reading lowers the line, so that irq_ack does not fire again */
+    machine_irq_ack();
+
+    if (disk->state != DISK_READY)
+        return;
+    if ((isr & ISR_CONFIG) != 0 && (device_status(disk) & STATUS_NEEDS_RESET) != 0)
+        disk->broken = true;
+    if (disk->broken) {
+        machine_log("disk: the device says that it needs a reset");
+        disk_recover(disk, fault_take(disk, &fault));
+    }
+}
+
+void disk_check_age(struct disk *disk)
+{
+    struct dma_fault fault;
+
+    if (disk->state != DISK_READY)
+        return;
+    for (uint32_t i = 0; i < DISK_OPS && !disk->broken; i++)
+        if (disk->ops[i].state == DISK_OP_IN_DEVICE && op_is_old(&disk->ops[i])) {
+            machine_log("disk: no answer for %u s", DISK_PATIENCE_MS / 1000u);
+            disk->broken = true;
+        }
+    if (disk->broken)
+        disk_recover(disk, fault_take(disk, &fault));
+}
+
+/* ---- start-up --------------------------------------------------------------------------------- */
+
+enum status disk_read_block(struct disk *disk, uint64_t block, void *buffer)
+{
+    uint32_t sectors = disk->block_bytes / BLK_SECTOR_BYTES;
+    uint64_t buffer_iova = IOVA_QUEUE + (uint64_t)(disk->buffer - (uint8_t *)disk->desc);
+    struct disk_work work = {.op = BLK_READ, .sector = block * sectors, .segment_count = 1};
+    uint64_t deadline = machine_after_ms(START_PATIENCE_MS);
+    struct disk_done done;
+
+    if (disk->state != DISK_READY || block >= disk->sectors / sectors)
+        return ERR_IO;
+    work.segments[0] = (struct disk_segment){.iova = buffer_iova, .bytes = disk->block_bytes};
+    disk_submit(disk, &work);
+    disk_kick(disk);
+
+    while (!disk_take_completion(disk, &done)) {
+        uint64_t events = machine_wait_events(deadline);
+
+        if (events & EV_FAULT)
+            disk_fault(disk);
+        if (events & EV_IRQ)
+            disk_interrupt(disk);
+        if (machine_now() > deadline) { /* nothing came in time: the request must not stay behind in the device */
+            disk->ops[0].retried = true;
+            disk_recover(disk, NULL);
+        }
+    }
+    if (done.status == OK)
+        memcpy(buffer, disk->buffer, disk->block_bytes);
+    return done.status;
+}

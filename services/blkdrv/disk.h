@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * disk.h - one virtio block device: start, submit, complete, and recover when it went wrong
+ *
+ * Up to DISK_OPS operations are in the device at once.  Each one that disk_submit took comes back exactly
+ * once from disk_take_completion, whatever the device does: it answers, it says that it needs a reset, the
+ * SMMU refuses its access, or it stays silent for DISK_PATIENCE_MS.
+ */
+#ifndef BLKDRV_DISK_H
+#define BLKDRV_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../lib/abi/status.h"
+#include "../../lib/ring/blk_ring.h"
+#include "machine.h"
+#include "virtio_blk.h"
+
+#define DISK_OPS 128u
+#define DISK_SEGMENTS_MAX BLK_POOL_PAGES
+#define DISK_DESCS_MAX (DISK_SEGMENTS_MAX + 2u) /* header, data, status */
+#define DISK_PATIENCE_MS 10000u
+
+struct disk_segment {
+    uint64_t iova;
+    uint32_t bytes;
+};
+/* What the submitter gives and gets back. */
+struct disk_work {
+    uint32_t owner; /* the submitter's own: client number and ring position */
+    uint32_t position;
+    uint8_t op;      /* enum blk_op */
+    uint64_t sector; /* of the disk, 512 bytes each */
+    uint32_t segment_count;
+    struct disk_segment segments[DISK_SEGMENTS_MAX];
+};
+struct disk_done {
+    uint32_t owner;
+    uint32_t position;
+    enum status status; /* OK or ERR_IO */
+};
+
+enum disk_op_state { DISK_OP_FREE = 0, DISK_OP_IN_DEVICE, DISK_OP_FAILED };
+struct disk_op {
+    enum disk_op_state state;
+    struct disk_work work;
+    uint64_t deadline; /* in the device for longer than this: the device is stuck */
+    uint16_t head;       /* its first descriptor */
+    uint16_t desc_count; /* chained by desc_next */
+    bool flush_next;     /* the write half of BLK_WRITE_FUA */
+    bool retried;
+};
+
+enum disk_state {
+    DISK_NONE = 0, /* this machine has none, or not one that we can use */
+    DISK_READY,
+    DISK_DEAD, /* did not come back from a reset: every request fails */
+};
+
+/* Where the registers are: 4.1.4 of the specification, found by pci.c. */
+struct disk_registers {
+    volatile uint8_t *common;
+    volatile uint8_t *isr;
+    volatile uint8_t *config;
+    volatile uint8_t *notify;
+    uint32_t notify_bytes;
+    uint32_t notify_multiplier;
+};
+
+struct disk {
+    enum disk_state state;
+    char why[100]; /* why it is not ready */
+    struct disk_registers reg;
+    volatile uint8_t *doorbell;
+
+    uint64_t sectors; /* 512 bytes each */
+    uint32_t block_bytes;
+    bool read_only;
+    bool has_flush;
+
+    /* queue memory, shared with the device: descriptors and avail ring are read-only for it */
+    struct virtq_desc *desc;
+    struct virtq_avail *avail;
+    struct virtio_blk_header *headers; /* by operation */
+    volatile struct virtq_used *used;
+    volatile uint8_t *results; /* status bytes, by operation */
+    uint8_t *buffer;           /* one page of our own, for start-up */
+
+    /* our own account of it */
+    uint16_t queue_size;
+    uint16_t avail_index;
+    uint16_t used_index;
+    uint16_t free_desc;
+    uint16_t free_desc_count;
+    uint16_t desc_next[QUEUE_SIZE_MAX];
+    uint8_t op_of[QUEUE_SIZE_MAX]; /* by head descriptor */
+    struct disk_op ops[DISK_OPS];
+    uint32_t in_flight; /* operations that are not free */
+    uint32_t failed;    /* of those, in state DISK_OP_FAILED */
+    bool news;          /* put into the avail ring since the last doorbell */
+    bool broken;        /* the device says so, or wrote nonsense: recover */
+    uint64_t faults_seen;
+    uint32_t resets;
+};
+
+/* Find and start the device.  Never fails: without a usable one the state stays DISK_NONE, and `why` says it.
+ */
+void disk_start(struct disk *disk);
+/* One logical block, waiting for it; only before the first client is served. */
+enum status disk_read_block(struct disk *disk, uint64_t block, void *buffer) BH_NODISCARD;
+
+bool disk_has_room(const struct disk *disk);
+/* There is room (disk_has_room).  Needs a disk_kick in the end. */
+void disk_submit(struct disk *disk, const struct disk_work *work);
+void disk_kick(struct disk *disk);
+
+/* Events. */
+void disk_interrupt(struct disk *disk);
+void disk_fault(struct disk *disk);
+/* Operations that are too old mean a dead or stuck device. */
+void disk_check_age(struct disk *disk);
+bool disk_take_completion(struct disk *disk, struct disk_done *done);
+
+/* pci.c: fill `reg` from the function's configuration; NULL, or what is wrong with it. */
+const char *pci_find_registers(const uint8_t *config, struct disk_registers *reg);
+
+/* device.c: the steps of 3.1.1, with our queue.  NULL, or what is wrong with the device. */
+const char *device_start(struct disk *disk);
+bool device_reset(struct disk *disk);
+uint8_t device_status(const struct disk *disk);
+
+/* queue.c: the virtqueue. */
+void queue_layout(struct disk *disk, uint8_t *memory);
+#define QUEUE_PAGES_READ_ONLY 2u
+void queue_reset(struct disk *disk);
+void queue_put(struct disk *disk, uint32_t op);
+bool queue_take(struct disk *disk, uint32_t *op, enum status *status);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * machine.h - all that blkdrv asks of the kernel
+ *
+ * Everything else in this directory is plain C over memory, and runs in the unit tests against a fake of
+ * these functions (tests/unit/blkdrv_fake.c).
+ */
+#ifndef BLKDRV_MACHINE_H
+#define BLKDRV_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../lib/abi/abi.h"
+
+/* Bits of the events Notification. */
+#define EV_IRQ (UINT64_C(1) << 0)   /* the disk interrupts */
+#define EV_FAULT (UINT64_C(1) << 1) /* the SMMU refused an access of the disk */
+#define EV_CLIENT(i) (UINT64_C(1) << (16 + (i)))
+
+/*
+ * Where the device finds things.  No RAM of a machine we know is at these addresses, so that a physical
+ * address that strays into a descriptor is refused by the SMMU.
+ */
+#define IOVA_QUEUE UINT64_C(0x1000000000)
+#define IOVA_POOLS UINT64_C(0x1000100000) /* + client * 64 KiB; one 2 MiB table spans all */
+
+#define QUEUE_PAGES 4u
+
+void machine_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+uint64_t machine_now(void);
+uint64_t machine_after_ms(uint64_t ms);
+
+/* Events without messages, for start-up only: waits until the deadline; 0 when it passed. */
+uint64_t machine_wait_events(uint64_t deadline);
+/* Before the device's memory and the device's registers, and back. */
+void machine_dma_barrier(void);
+
+/* ---- the device; ERR_CAP when there is none in this machine ---- */
+bool machine_has_device(void);
+const uint8_t *machine_pci_config(void);
+/* Registers of the index-th memory BAR, MACHINE_BAR_BYTES at most.  NULL: we hold no such BAR. */
+volatile uint8_t *machine_bar(uint32_t index);
+#define MACHINE_BAR_BYTES 0x100000u
+/*
+ * Zeroed queue memory, QUEUE_PAGES pages, visible to the device at IOVA_QUEUE: the first `read_only` pages
+ * for loads only.  Interrupt and faults arrive as events from now on.
+ */
+enum status machine_device_start(uint32_t read_only, uint8_t **queue) BH_NODISCARD;
+void machine_irq_ack(void);
+struct dma_fault {
+    uint64_t count;
+    uint64_t address;
+    uint64_t reason;
+};
+struct dma_fault machine_dma_fault(void);
+uint32_t machine_stream(void);
+
+/* ---- clients ---- */
+uint8_t *machine_client_page(uint32_t client, uint32_t page); /* 0: the ring, then the pool */
+/* Nobody but us reaches the client's frames any more; they are zero; the device sees the pool. */
+enum status machine_client_prepare(uint32_t client) BH_NODISCARD;
+/* After our own restart: what the client holds stays; the device sees the pool. */
+enum status machine_client_resume(uint32_t client) BH_NODISCARD;
+void machine_signal(slot_t notification);
+
+/* ---- memory that survives a restart, and memory for ram volumes ---- */
+uint8_t *machine_persistent(void);
+uint8_t *machine_ram(void);
+/* Map `pages` more behind those mapped already.  ERR_MEM: not so much is left. */
+enum status machine_ram_grow(uint32_t mapped, uint32_t pages) BH_NODISCARD;
+uint64_t machine_memory_left(void);
+/* The manifest allows volumes that misbehave on purpose. */
+bool machine_test_hooks(void);
+
+#endif
