@@ -82,9 +82,14 @@ struct slot {
     uint8_t rights;
     uint8_t size_bits; /* Frame: 12, 21 or 30 */
     uint8_t flags;     /* SLOT_* */
-    uint16_t role;     /* SLOT_EMBEDDED: enum embed_role, which field of which object this is */
-    uint16_t index;    /* SLOT_EMBEDDED: index among equals */
-    uint64_t object;   /* the object's address; Frame, Untyped: the memory's */
+    union {
+        struct {
+            uint16_t role;  /* SLOT_EMBEDDED: enum embed_role, which field of which object this is */
+            uint16_t index; /* SLOT_EMBEDDED: index among equals */
+        };
+        uint32_t map_epoch; /* mapped Frame: tables.epoch of its space then; another one: the tables went */
+    };
+    uint64_t object; /* the object's address; Frame, Untyped: the memory's */
     union {
         uint64_t badge;     /* Endpoint, Notification */
         uint64_t mapped_at; /* Frame: IPA or IOVA */
@@ -172,6 +177,7 @@ struct sc {
     struct vcpu *vcpu;   /* bound */
     struct vcpu *runner; /* whom it runs now: `vcpu`, or the server it is lent to */
     int entry;           /* index in the pCPU's plan, -1: not in it */
+    bool marked;         /* dispatcher_commit: seen in this plan */
     uint64_t ticks;      /* used, in all */
     uint64_t switches;
 };
@@ -253,6 +259,7 @@ struct vcpu {
     struct timer timer;         /* the deadline of what it waits for; a guest's WFI: its virtual timer */
     struct notification *bound; /* delivered at endpoint_recv */
     struct notification *waits_on;
+    struct notification *virq_sources; /* guests: notifications bound to my interrupts */
 
     /* time */
     struct sc *sc;      /* bound */
@@ -350,6 +357,7 @@ struct notification {
     struct vcpu *bound;                      /* vcpu_bind_notification */
     struct vcpu *virq_vcpu;                  /* notification_bind_virq */
     uint32_t virq;
+    struct notification *virq_next, *virq_prev; /* of virq_vcpu's sources */
 };
 void notification_signal(struct notification *notification, uint64_t bits); /* kernel_lock */
 
@@ -368,23 +376,27 @@ struct doorbell {
 };
 struct table_pool { /* pages for translation tables, from donated Untypeds */
     struct slot donations[ASPACE_DONATIONS_MAX];
-    uint64_t free; /* list of free pages through their first word; 0: none */
-    uint32_t free_count;
+    uint64_t free;       /* list of pages that were tables, all zero but the link in their first word */
+    uint32_t free_count; /* those, and pages of the donations that were never used */
+    uint32_t epoch;      /* counts how often the tables went as a whole */
 };
 struct aspace {
     struct object object;
-    uint32_t vmid;
+    uint16_t vmid;
+    bool dying; /* aspace_destroy has begun: nothing is mapped, only Frame capabilities are left to forget */
     uint64_t vmid_generation;
     uint64_t vttbr;        /* root | vmid, when the generation is current */
     struct slot *mappings; /* Frame capabilities mapped here */
     struct table_pool tables;
-    uint32_t doorbell_count;
+    uint32_t doorbell_count; /* those in use are below */
     struct doorbell doorbells[ASPACE_DOORBELLS_MAX];
     struct vcpu *vcpus[VCPU_INDEX_MAX];                /* guests' vCPUs by index, for SGIs */
     uint64_t root[512] __attribute__((aligned(4096))); /* level 1: 512 entries of 1 GiB */
 };
 /* VTTBR_EL2 for this address space, with a VMID of the current generation (recycles when they run out). */
 uint64_t aspace_vttbr(struct aspace *aspace);
+uint64_t aspace_vttbr_none(void); /* VMID 0, nothing mapped: for a pCPU whose cpu->aspace_loaded is NULL */
+/* VMIDs may change owner while kernel_lock is held: cpu->aspace_loaded is written with it held. */
 /* The doorbell that a store rings, or NULL.  Called without kernel_lock held?  No: with it. */
 struct doorbell *aspace_doorbell_find(struct aspace *aspace, uint64_t ipa, uint64_t value);
 void aspace_unmap_slot(struct slot *frame); /* Frame capability with SLOT_MAPPED_AS: unmap, TLB invalidated */
@@ -392,6 +404,7 @@ void aspace_unmap_slot(struct slot *frame); /* Frame capability with SLOT_MAPPED
 struct iospace {
     struct object object;
     bool bound;
+    bool dying; /* as in struct aspace */
     uint32_t stream;
     uint32_t asid;
     struct slot *mappings;
@@ -403,16 +416,15 @@ struct iospace {
 };
 void iospace_unmap_slot(struct slot *frame); /* Frame capability with SLOT_MAPPED_IO */
 void smmu_init(void);
-void smmu_handle_events(void); /* the SMMU's event interrupt: read fault records */
+void smmu_handle_events(void); /* the SMMU's event and error interrupts: read fault records; kernel_lock */
 #define SMMU_BASE 0x09050000ull
+/* Both are edge-triggered: GICD_ICFGR must say so, or they are lost. */
 #define SMMU_IRQ_EVENT 106u
 #define SMMU_IRQ_ERROR 109u
 
-/* Table pages (stage2.c): used by both kinds of space.  0 when none is left. */
-uint64_t table_alloc(struct table_pool *pool); /* zeroed */
-void table_free(struct table_pool *pool, uint64_t page);
-/* Move `pages` from an Untyped into the pool (embeds a capability): ERR_FULL, ERR_MEM, ERR_ARG. */
-enum status table_donate(struct table_pool *pool, struct slot *untyped, uint32_t pages);
+/* Table pages and the tree that they make: kernel/table.h. */
+
+void memory_zero(uint64_t at, uint64_t bytes); /* aarch64/memory.S; 64-byte aligned */
 
 /* ---- untyped.c ------------------------------------------------------------------------------------------
  */
@@ -462,6 +474,8 @@ void mmu_cpu_init(void);
 void tlb_flush_ipa(struct aspace *aspace, uint64_t ipa, uint64_t bytes); /* stage 2 of its VMID, all pCPUs */
 void tlb_flush_vmid(struct aspace *aspace);
 void tlb_flush_all_guests(void); /* VMIDs are recycled */
+void tlb_publish(void);          /* table entries written so far are seen by every walker */
+void vttbr_forget(struct aspace *aspace); /* no pCPU's cpu->aspace_loaded, and not this VTTBR_EL2, names it */
 
 static inline uint64_t now(void)
 {
