@@ -389,7 +389,9 @@ def make_header(domains):
     out.append(HEADER.format(pcpus=PCPUS_MAX, pool=POOL_MAX, log=LOG_BADGE, fault=FAULT_BADGE, vmm_fault=2 * FAULT_BADGE))
     out.append("/* Domain numbers: indices into manifest_domains. */\nenum {\n")
     out += [f"    DOMAIN_{d.name.upper()} = {d.number},\n" for d in domains]
-    out.append("    DOMAIN_COUNT\n};\n\nextern const struct manifest_domain manifest_domains[DOMAIN_COUNT];\n")
+    out.append("    DOMAIN_COUNT\n};\n/* Their names, for whoever is not linked with the tables: the console. */\n")
+    out.append("#define MANIFEST_DOMAIN_NAMES " + ", ".join(f'"{d.name}"' for d in domains) + "\n\n")
+    out.append("extern const struct manifest_domain manifest_domains[DOMAIN_COUNT];\n")
     out.append("extern const struct manifest_template manifest_vmm;\n\n#endif\n")
     return "".join(out)
 
