@@ -183,20 +183,25 @@ struct sc {
 };
 
 /* ---- vgic.c: virtual interrupts of one vCPU ------------------------------------------------------ */
-#define VIRQ_WORDS (VIRQ_MAX / 32u)
+#define VIRQ_WORDS ((VIRQ_MAX + 63u) / 64u)
 #define LR_MAX 16u
 struct virqs {
     uint32_t lock;
-    uint32_t enabled[VIRQ_WORDS];
-    uint32_t pending[VIRQ_WORDS]; /* latched (edge, or written by the guest), not in a list register */
-    uint32_t line[VIRQ_WORDS];    /* level-sensitive inputs */
-    uint32_t level[VIRQ_WORDS];   /* configured level-sensitive */
-    uint32_t active[VIRQ_WORDS];  /* active and not in a list register */
-    uint32_t in_lr[VIRQ_WORDS];   /* has a list register */
+    bool dirty;        /* something changed that the list registers do not show yet (or an exception waits) */
+    uint16_t lr_used;  /* list registers that hold an interrupt, as far as we have looked */
+    uint16_t lr_latch; /* of those: level-sensitive, and pending by itself and not only by its line */
+    uint64_t enabled[VIRQ_WORDS];
+    uint64_t group1[VIRQ_WORDS];
+    uint64_t level[VIRQ_WORDS];   /* configured level-sensitive */
+    uint64_t pending[VIRQ_WORDS]; /* latched (edge, or written by the guest), not in a list register */
+    uint64_t line[VIRQ_WORDS];    /* level-sensitive inputs */
+    uint64_t active[VIRQ_WORDS];  /* active and not in a list register */
+    uint64_t in_lr[VIRQ_WORDS];   /* has a list register */
+    uint64_t look[VIRQ_WORDS];    /* of those: take it back and place it anew */
+    uint64_t drop_pending[VIRQ_WORDS], drop_active[VIRQ_WORDS]; /* of those: without this state */
     uint8_t priority[VIRQ_MAX];
-    uint64_t lr[LR_MAX]; /* saved copies; the registers are live while the vCPU is its pCPU's el1_owner */
+    uint64_t lr[LR_MAX]; /* as last written or saved; the registers are live while the vCPU is el1_owner */
     uint64_t vmcr, ap0r0, ap1r0, hcr;
-    bool dirty; /* something changed that the list registers do not show yet */
 };
 
 /* ---- vcpu.c ------------------------------------------------------------------------------------------ */
@@ -269,6 +274,9 @@ struct vcpu {
     /* exits being decoded: what to do with the reply */
     uint8_t exit_label, exit_register, exit_size;
     bool exit_sign, exit_64;
+    uint8_t inject; /* guests: exception to take before the next instruction (aarch64/guest.h) */
+    bool unload;    /* guests: somebody waits for the registers; see guest_kicked() */
+    uint64_t exit_esr, exit_far;
 
     /* embedded capabilities */
     struct slot cspace_cap, aspace_cap, exits_cap, ipcbuf_cap;
@@ -305,6 +313,7 @@ struct cpu {
     struct vcpu *current;   /* whose registers are in the vCPU slot; &idle when idle */
     struct sc *sc;          /* being charged */
     struct vcpu *el1_owner; /* guest whose EL1 registers, timers and list registers are loaded */
+    bool el1_shielded;      /* its CNTKCTL_EL1 is saved, a service's is loaded (guest_shield) */
     struct vcpu *fp_owner;
     struct aspace *aspace_loaded;
     uint64_t since;       /* when the current charge began */
@@ -390,7 +399,8 @@ struct aspace {
     struct table_pool tables;
     uint32_t doorbell_count; /* those in use are below */
     struct doorbell doorbells[ASPACE_DOORBELLS_MAX];
-    struct vcpu *vcpus[VCPU_INDEX_MAX];                /* guests' vCPUs by index, for SGIs */
+    struct vcpu *vcpus[VCPU_INDEX_MAX]; /* guests' vCPUs by index, for SGIs */
+    uint8_t last_guest[CPU_MAX];        /* index + 1 of the vCPU last loaded on a pCPU; 0: none */
     uint64_t root[512] __attribute__((aligned(4096))); /* level 1: 512 entries of 1 GiB */
 };
 /* VTTBR_EL2 for this address space, with a VMID of the current generation (recycles when they run out). */
@@ -454,9 +464,10 @@ void vgic_init(void); /* per pCPU: ICH registers, number of list registers */
 void vgic_set(
     struct vcpu *vcpu, uint32_t intid,
     bool level); /* a source fires (edge) or its line changes; any pCPU, kernel_lock held: wakes it */
-bool vgic_pending(struct vcpu *vcpu);   /* an enabled interrupt would be taken: WFI falls through */
-void vgic_maintenance(struct cpu *cpu); /* PPI 25 */
-void vtimer_fired(struct cpu *cpu);     /* physical PPI 27: of cpu->el1_owner */
+bool vgic_pending(struct vcpu *vcpu);   /* el1_owner: an interrupt would be taken, WFI falls through */
+void vgic_maintenance(struct cpu *cpu); /* PPI 25; kernel_lock not needed */
+void vtimer_fired(struct cpu *cpu);     /* physical PPI 27, of cpu->el1_owner; priority drop only, no
+                                           deactivation. kernel_lock NOT held: taken to wake from WFI */
 void guest_timer_expired(struct vcpu *vcpu,
                          struct timer *timer); /* ptimer or vtimer of the heap; kernel_lock held */
 
@@ -473,8 +484,8 @@ void mmu_init(void); /* EL2 stage 1 from the boot page tables: kernel text RX, r
 void mmu_cpu_init(void);
 void tlb_flush_ipa(struct aspace *aspace, uint64_t ipa, uint64_t bytes); /* stage 2 of its VMID, all pCPUs */
 void tlb_flush_vmid(struct aspace *aspace);
-void tlb_flush_all_guests(void); /* VMIDs are recycled */
-void tlb_publish(void);          /* table entries written so far are seen by every walker */
+void tlb_flush_all_guests(void);          /* VMIDs are recycled */
+void tlb_publish(void);                   /* table entries written so far are seen by every walker */
 void vttbr_forget(struct aspace *aspace); /* no pCPU's cpu->aspace_loaded, and not this VTTBR_EL2, names it */
 
 static inline uint64_t now(void)
