@@ -36,8 +36,12 @@ void *calloc(size_t count, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    memory = malloc(bytes);
-    return memory ? memset(memory, 0, bytes) : NULL;
+    memory = heap_alloc(&bh_heap, bytes); /* not malloc(): the compiler would make malloc and memset a calloc */
+    if (!memory) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return memset(memory, 0, bytes);
 }
 
 void *realloc(void *memory, size_t bytes)
