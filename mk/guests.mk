@@ -21,7 +21,7 @@ $(GUESTS)/initrd.gz: guests/linux/make-initrd guests/linux/init guests/linux/mod
 	$(Q)mkdir -p $(@D)
 	$(Q)guests/linux/make-initrd $(ARM64) $@
 
-$(GUESTS)/rootfs.tar: guests/linux/make-rootfs guests/linux/inittab guests/linux/rcS | $(ARM64)/.stamp
+$(GUESTS)/rootfs.tar: guests/linux/make-rootfs $(addprefix guests/linux/,inittab rcS stop console) | $(ARM64)/.stamp
 	$(call say,GUEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)fakeroot guests/linux/make-rootfs $@
