@@ -36,7 +36,8 @@ void *calloc(size_t count, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    memory = heap_alloc(&bh_heap, bytes); /* not malloc(): the compiler would make malloc and memset a calloc */
+    memory =
+        heap_alloc(&bh_heap, bytes); /* not malloc(): the compiler would make malloc and memset a calloc */
     if (!memory) {
         errno = ENOMEM;
         return NULL;
