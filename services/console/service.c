@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * service.c - the console domain's dealings with the machine: UART, kernel log, notifications, persistent
+ * page
+ *
+ * Always true:  receive interrupts are on whenever there is room for a byte, transmit interrupts whenever
+ * bytes wait for the UART: so whatever can move wakes us, and nothing else does.
+ */
+#include "service.h"
+
+#include <string.h>
+
+#include "bh.h"
+#include "caps_console.h"
+#include "persist.h"
+
+_Static_assert(CAP_RINGS_COUNT == VM_CONSOLES_MAX, "a ring page per VM console");
+_Static_assert(DOMAIN_PERSIST >= 1, "the page for persist.c");
+
+/* Our own log lines need no message (bh_log() comes here). */
+static struct dmesg *own_log;
+
+void bh_log_line(const char *line)
+{
+    if (own_log)
+        dmesg_add(own_log, "console", line);
+}
+
+/* ---- the kernel's log --------------------------------------------------------------------------- */
+
+static void kernel_log_read(struct service *s)
+{
+    uint64_t next, bytes;
+
+    while (bh_log_read(CAP_KERNEL_LOG, s->kernel_position, &next, &bytes) == OK && bytes > 0) {
+        if (bytes > IPC_BYTES_MAX)
+            bytes = IPC_BYTES_MAX;
+        dmesg_add_kernel(&s->console.log, (const char *)bh_ipcbuf->data, (uint32_t)bytes);
+        s->kernel_position = next;
+    }
+}
+
+/* ---- start ---------------------------------------------------------------------------------------- */
+
+slot_t service_events_mint(uint32_t bit)
+{
+    slot_t slot = bh_slot_alloc();
+
+    if (slot == 0)
+        bh_panic("no slot left for an event");
+    enum status status = bh_cspace_mint(SLOT_CSPACE, SLOT_EVENTS, SLOT_CSPACE, slot, RIGHT_WRITE, bit);
+
+    if (status != OK)
+        bh_panic("cannot mint event %#x: %s", bit, bh_status_name(status));
+    return slot;
+}
+
+/* From log_bind on the kernel leaves the UART to us; what is in its log by then has been on the wire. */
+static void kernel_log_start(struct service *s)
+{
+    enum status status = bh_log_bind(CAP_KERNEL_LOG, service_events_mint(EVENT_KERNEL_LOG));
+
+    if (status != OK)
+        bh_log("the kernel's log cannot be bound: %s", bh_status_name(status));
+    kernel_log_read(s);
+    s->console.log_shown = s->console.log.end;
+}
+
+static void uart_interrupt_start(void)
+{
+    enum status status = bh_irq_bind(CAP_IRQ0, service_events_mint(EVENT_UART));
+
+    if (status == OK)
+        status = bh_irq_ack(CAP_IRQ0);
+    if (status != OK)
+        bh_panic("the UART's interrupt cannot be bound: %s", bh_status_name(status));
+}
+
+void service_start(struct service *s)
+{
+    bool again;
+
+    s->persist = (void *)(uintptr_t)PERSIST_IPA;
+    again = persist_load(s->persist, &s->console, (struct byte_ring_page *)(uintptr_t)RINGS_IPA);
+    own_log = &s->console.log;
+    kernel_log_start(s);
+    uart_start(&s->uart, DEVICE_IPA);
+    uart_interrupt_start();
+    if (again)
+        bh_log("started again, run %u", s->console.generation);
+    s->console.changed = true;
+}
+
+/* ---- what happened --------------------------------------------------------------------------------- */
+
+void service_on_events(struct service *s, uint64_t bits)
+{
+    if (bits & EVENT_KERNEL_LOG)
+        kernel_log_read(s);
+    if (bits & EVENT_UART && bh_irq_ack(CAP_IRQ0) != OK)
+        bh_log("the UART's interrupt cannot be acknowledged");
+    /* A VM's ring: service_pump() looks at all of them. */
+}
+
+/* Bytes in, as long as there is room for them. */
+static void uart_receive(struct service *s)
+{
+    uint8_t byte;
+
+    while (console_can_receive(&s->console) && uart_get(&s->uart, &byte))
+        console_receive(&s->console, byte);
+}
+
+static void uart_transmit(struct service *s)
+{
+    struct fifo *wire = &s->console.wire;
+
+    while (fifo_used(wire) > 0 && uart_put(&s->uart, fifo_front(wire)))
+        fifo_drop(wire, 1);
+}
+
+/* A vmm that cannot be signalled (it is gone, or gave us something else) is not tried again. */
+static void vms_signal(struct service *s)
+{
+    for (uint32_t i = 0; i < VM_CONSOLES_MAX; i++) {
+        slot_t notify = s->vm_notify[i];
+
+        if (!(s->console.signal_vms >> i & 1) || notify == 0)
+            continue;
+        if (bh_notification_signal(notify) != OK) {
+            bh_slot_drop(notify);
+            s->vm_notify[i] = 0;
+        }
+    }
+    s->console.signal_vms = 0;
+}
+
+void service_detach(struct service *s, uint32_t index)
+{
+    bh_slot_drop(s->vm_notify[index]);
+    s->vm_notify[index] = 0;
+    s->console.signal_vms &= ~(1u << index);
+}
+
+void service_pump(struct service *s)
+{
+    struct console *c = &s->console;
+
+    uart_receive(s);
+    console_pump(c);
+    uart_transmit(s);
+    if (fifo_used(&c->wire) == 0 && (fifo_used(&c->own) > 0 || c->log_shown < c->log.end))
+        c->again = true; /* the wire took all at once and there is more */
+    uart_interrupt_on(&s->uart, console_can_receive(c), fifo_used(&c->wire) > 0);
+    vms_signal(s);
+    if (c->signal_toolstack && bh_notification_signal(CAP_TOOLSTACK_EVENTS) == OK)
+        c->signal_toolstack = false;
+    if (c->changed)
+        persist_save(s->persist, c);
+    c->changed = false;
+}

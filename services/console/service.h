@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * service.h - the console domain: its state, its registers and its capabilities
+ */
+#ifndef CONSOLE_SERVICE_H
+#define CONSOLE_SERVICE_H
+
+#include "abi.h"
+#include "console.h"
+#include "uart.h"
+
+/* Bits of our events Notification. */
+#define EVENT_UART 1u                          /* the PL011's interrupt */
+#define EVENT_KERNEL_LOG 2u                    /* the kernel's log grew */
+#define EVENT_VM(index) (1u << (16 + (index))) /* this VM's ring moved */
+
+struct service {
+    struct console console;
+    struct uart uart;
+    void *persist;
+    uint64_t kernel_position;          /* of the kernel's log: read up to here */
+    slot_t vm_notify[VM_CONSOLES_MAX]; /* the vmm's Notification; 0: not attached */
+    slot_t vm_events[VM_CONSOLES_MAX]; /* ours, as that vmm gets it; minted at its first Attach */
+};
+
+/* Bring everything into service; a fault when that cannot be. */
+void service_start(struct service *s);
+/* Bits of the events Notification came. */
+void service_on_events(struct service *s, uint64_t bits);
+/* Move bytes between UART, rings and queues, and tell whom it concerns. */
+void service_pump(struct service *s);
+/* A capability to our own events Notification that says `bit`; a fault when there is none to be had. */
+slot_t service_events_mint(uint32_t bit);
+/* Forget what VM console `index` held. */
+void service_detach(struct service *s, uint32_t index);
+
+#endif
