@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ledger.c - which chunk of the pool belongs to whom
+ *
+ * The page is written so that a fault between any two stores leaves it true: a chunk gets its owner before
+ * its capability leaves mem, and loses it after the capability has been revoked.
+ */
+#include "ledger.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MIB 0x100000u
+#define CHUNK_MIB (CHUNK_BYTES / MIB)
+
+static uint32_t session_index(const struct ledger *ledger, const struct ledger_session *session)
+{
+    return (uint32_t)(session - ledger->page->sessions);
+}
+
+static void list_put(struct ledger *ledger, uint32_t list, uint32_t chunk)
+{
+    ledger->next[chunk] = ledger->first[list];
+    ledger->first[list] = (uint16_t)(chunk + 1);
+}
+
+static uint32_t list_take(struct ledger *ledger, uint32_t list)
+{
+    uint32_t chunk = ledger->first[list];
+
+    if (chunk == 0)
+        return NO_CHUNK;
+    ledger->first[list] = ledger->next[chunk - 1];
+    return chunk - 1;
+}
+
+/* The page of an earlier mem: every owner is a session that exists, no VM has two, the sums fit. */
+static enum status page_check(const struct ledger_page *page, uint32_t pool_chunks, uint32_t carved)
+{
+    uint32_t held[SESSIONS_MAX] = {0};
+    uint64_t promised = 0;
+
+    for (uint32_t i = 0; i < CHUNKS_MAX; i++) {
+        uint32_t owner = page->owner[i];
+
+        if (owner == 0)
+            continue;
+        if (i >= carved || owner > SESSIONS_MAX || page->sessions[owner - 1].vm_id == 0)
+            return ERR_STATE;
+        held[owner - 1]++;
+    }
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
+        const struct ledger_session *session = &page->sessions[i];
+
+        if (session->vm_id == 0)
+            continue;
+        if (session->vm_id < VM_ID_MIN || held[i] > session->quota)
+            return ERR_STATE;
+        promised += session->quota;
+        for (uint32_t j = 0; j < i; j++)
+            if (page->sessions[j].vm_id == session->vm_id)
+                return ERR_STATE;
+    }
+    return promised <= pool_chunks ? OK : ERR_STATE;
+}
+
+/* Lists and sums are made from the owners; downwards, so that low chunks are handed out first. */
+static void ledger_rebuild(struct ledger *ledger)
+{
+    const struct ledger_page *page = ledger->page;
+
+    for (uint32_t i = ledger->carved; i-- > 0;) {
+        uint32_t owner = page->owner[i];
+
+        list_put(ledger, owner, i);
+        if (owner != 0) {
+            ledger->held[owner - 1]++;
+            ledger->taken++;
+        }
+    }
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++)
+        if (page->sessions[i].vm_id != 0)
+            ledger->promised += page->sessions[i].quota;
+}
+
+enum status ledger_open(struct ledger *ledger, struct ledger_page *page, uint32_t pool_chunks,
+                        uint32_t carved)
+{
+    if (pool_chunks > CHUNKS_MAX)
+        pool_chunks = CHUNKS_MAX;
+    if (carved > pool_chunks)
+        return ERR_STATE;
+    if (page->magic == LEDGER_MAGIC) {
+        if (page_check(page, pool_chunks, carved) != OK)
+            return ERR_STATE;
+    } else {
+        memset(page, 0, sizeof(*page));
+        page->magic = LEDGER_MAGIC;
+    }
+    memset(ledger, 0, sizeof(*ledger));
+    ledger->page = page;
+    ledger->pool_chunks = pool_chunks;
+    ledger->carved = carved;
+    ledger_rebuild(ledger);
+    return OK;
+}
+
+void ledger_carve(struct ledger *ledger)
+{
+    ledger->page->owner[ledger->carved] = 0;
+    list_put(ledger, 0, ledger->carved);
+    ledger->carved++;
+}
+
+struct ledger_session *ledger_find(struct ledger *ledger, uint64_t vm_id)
+{
+    if (vm_id < VM_ID_MIN)
+        return NULL;
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++)
+        if (ledger->page->sessions[i].vm_id == vm_id)
+            return &ledger->page->sessions[i];
+    return NULL;
+}
+
+enum status ledger_judge_session(struct ledger *ledger, uint32_t vm_id, uint64_t quota_bytes, char *error)
+{
+    uint64_t quota = quota_bytes / CHUNK_BYTES;
+    uint32_t left = ledger->pool_chunks - ledger->promised;
+
+    if (vm_id < VM_ID_MIN) {
+        snprintf(error, LEDGER_ERROR_BYTES, "%u is not the id of a VM", vm_id);
+        return ERR_ARG;
+    }
+    if (ledger_find(ledger, vm_id)) {
+        snprintf(error, LEDGER_ERROR_BYTES, "VM %u has a memory session already", vm_id);
+        return ERR_EXIST;
+    }
+    if (quota == 0 || quota_bytes % CHUNK_BYTES != 0) {
+        snprintf(error, LEDGER_ERROR_BYTES, "memory of %llu KiB is not a multiple of %u MiB",
+                 (unsigned long long)(quota_bytes / 1024), CHUNK_MIB);
+        return ERR_ARG;
+    }
+    if (quota > left) {
+        snprintf(error, LEDGER_ERROR_BYTES, "memory of %llu MiB asked for, %llu MiB of %llu MiB are free",
+                 (unsigned long long)quota * CHUNK_MIB, (unsigned long long)left * CHUNK_MIB,
+                 (unsigned long long)ledger->pool_chunks * CHUNK_MIB);
+        return ERR_MEM;
+    }
+    if (ledger_session_count(ledger) == SESSIONS_MAX) {
+        snprintf(error, LEDGER_ERROR_BYTES, "all %u memory sessions are in use", SESSIONS_MAX);
+        return ERR_FULL;
+    }
+    return OK;
+}
+
+enum status ledger_judge_take(const struct ledger *ledger, const struct ledger_session *session,
+                              uint64_t bytes, char *error)
+{
+    uint32_t left = session->quota - ledger->held[session_index(ledger, session)];
+
+    if (bytes == 0 || bytes % CHUNK_BYTES != 0) {
+        snprintf(error, LEDGER_ERROR_BYTES, "VM %u asked for %llu KiB, not a multiple of %u MiB",
+                 session->vm_id, (unsigned long long)(bytes / 1024), CHUNK_MIB);
+        return ERR_ARG;
+    }
+    if (bytes / CHUNK_BYTES > left) {
+        snprintf(error, LEDGER_ERROR_BYTES,
+                 "VM %u asked for %llu MiB, its quota of %llu MiB has %llu MiB left", session->vm_id,
+                 (unsigned long long)(bytes / MIB), (unsigned long long)session->quota * CHUNK_MIB,
+                 (unsigned long long)left * CHUNK_MIB);
+        return ERR_MEM;
+    }
+    return OK;
+}
+
+void ledger_session_create(struct ledger *ledger, uint32_t vm_id, uint32_t quota)
+{
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++) {
+        struct ledger_session *session = &ledger->page->sessions[i];
+
+        if (session->vm_id != 0)
+            continue;
+        session->quota = quota;
+        __atomic_store_n(&session->vm_id, vm_id, __ATOMIC_RELEASE);
+        ledger->promised += quota;
+        return;
+    }
+}
+
+void ledger_session_destroy(struct ledger *ledger, struct ledger_session *session)
+{
+    ledger->promised -= session->quota;
+    session->vm_id = 0;
+}
+
+uint32_t ledger_take(struct ledger *ledger, const struct ledger_session *session)
+{
+    uint32_t index = session_index(ledger, session);
+    uint32_t chunk = list_take(ledger, 0);
+
+    if (chunk == NO_CHUNK)
+        return NO_CHUNK;
+    ledger->page->owner[chunk] = (uint8_t)(index + 1);
+    list_put(ledger, index + 1, chunk);
+    ledger->held[index]++;
+    ledger->taken++;
+    return chunk;
+}
+
+uint32_t ledger_held(const struct ledger *ledger, const struct ledger_session *session)
+{
+    uint32_t chunk = ledger->first[session_index(ledger, session) + 1];
+
+    return chunk == 0 ? NO_CHUNK : chunk - 1;
+}
+
+void ledger_put(struct ledger *ledger, const struct ledger_session *session)
+{
+    uint32_t index = session_index(ledger, session);
+    uint32_t chunk = list_take(ledger, index + 1);
+
+    ledger->page->owner[chunk] = 0;
+    list_put(ledger, 0, chunk);
+    ledger->held[index]--;
+    ledger->taken--;
+}
+
+uint32_t ledger_session_count(const struct ledger *ledger)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < SESSIONS_MAX; i++)
+        count += ledger->page->sessions[i].vm_id != 0;
+    return count;
+}

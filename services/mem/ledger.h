@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ledger.h - which chunk of the pool belongs to whom
+ *
+ * Only the bookkeeping: no capability is touched here, so all of it runs as host tests.  A chunk is 2 MiB and
+ * is known by its index; the index is also its place in mem's CSpace.  What must outlive a restart of mem is
+ * in the ledger's page; the lists are made from it again.
+ *
+ * Always true:  a chunk is on exactly one list: that of its owner, or the free list.
+ *               a session holds at most its quota; the quotas together are at most the pool.
+ */
+#ifndef MEM_LEDGER_H
+#define MEM_LEDGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "status.h"
+
+#define CHUNK_BYTES 0x200000u
+#define CHUNKS_MAX 3584u
+#define SESSIONS_MAX 32u
+#define NO_CHUNK UINT32_MAX
+#define VM_ID_MIN 16u
+#define LEDGER_MAGIC 0x474c4d42u /* "BMLG" */
+#define LEDGER_ERROR_BYTES 120u
+
+struct ledger_session {
+    uint32_t vm_id; /* 0: unused */
+    uint32_t quota; /* chunks */
+};
+
+/* The persist page. */
+struct ledger_page {
+    uint32_t magic;
+    uint32_t spare;
+    struct ledger_session sessions[SESSIONS_MAX];
+    uint8_t owner[CHUNKS_MAX]; /* 0: free; session index + 1 */
+};
+_Static_assert(sizeof(struct ledger_page) <= 4096, "the ledger fits its persist page");
+
+struct ledger {
+    struct ledger_page *page;
+    uint32_t pool_chunks;             /* in all */
+    uint32_t carved;                  /* chunks 0..carved-1 exist as capabilities */
+    uint32_t promised;                /* chunks: sum of the quotas */
+    uint32_t taken;                   /* chunks: sum of what the sessions hold */
+    uint32_t held[SESSIONS_MAX];      /* chunks of each session */
+    uint16_t first[SESSIONS_MAX + 1]; /* list heads: [0] free, [session + 1]; index + 1, 0 ends */
+    uint16_t next[CHUNKS_MAX];
+};
+
+/* Take over a page: a fresh one is initialised, one left by an earlier mem is judged first (ERR_STATE:
+ * damaged). */
+enum status ledger_open(struct ledger *ledger, struct ledger_page *page, uint32_t pool_chunks,
+                        uint32_t carved);
+/* One more chunk exists as a capability (index = carved); it is free. */
+void ledger_carve(struct ledger *ledger);
+
+/* The session of a VM, or NULL. */
+struct ledger_session *ledger_find(struct ledger *ledger, uint64_t vm_id);
+
+/* The judges: `error` (LEDGER_ERROR_BYTES) says in words why not. */
+enum status ledger_judge_session(struct ledger *ledger, uint32_t vm_id, uint64_t quota_bytes, char *error);
+enum status ledger_judge_take(const struct ledger *ledger, const struct ledger_session *session,
+                              uint64_t bytes, char *error);
+
+void ledger_session_create(struct ledger *ledger, uint32_t vm_id, uint32_t quota);
+/* The session holds nothing any more. */
+void ledger_session_destroy(struct ledger *ledger, struct ledger_session *session);
+
+/* Free list to session: NO_CHUNK when the free list is empty (carve one, or there is none). */
+uint32_t ledger_take(struct ledger *ledger, const struct ledger_session *session);
+/* The first chunk that the session holds, or NO_CHUNK; and give that first one back. */
+uint32_t ledger_held(const struct ledger *ledger, const struct ledger_session *session);
+void ledger_put(struct ledger *ledger, const struct ledger_session *session);
+
+uint32_t ledger_session_count(const struct ledger *ledger);
+
+#endif

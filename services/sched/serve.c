@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * serve.c - what init, the toolstack and the vmms ask of sched
+ *
+ * The badge says who asks: 1 the toolstack, 2 init, from VM_ID_MIN up that VM's vmm.  Only what init admits
+ * is a service, ahead of the guests.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bh.h"
+#include "bh_syscalls.h"
+#include "caps_sched.h"
+#include "sched.h"
+#include "sched_rpc.h"
+
+void sched_on_place(struct rpc_call *call, const bh_PlaceRequest *req, bh_PlaceReply *rep)
+{
+    struct sched *sched = call->context;
+    uint32_t vm_id = call->badge == SCHED_TOOLSTACK_BADGE ? req->vm_id : (uint32_t)call->badge;
+    const struct place *place;
+
+    _Static_assert(sizeof(rep->error) >= TABLE_ERROR_BYTES, "the judge's words fit the reply");
+    sched_sweep(sched);
+    place = table_place(sched->table, sched->pcpu_count, vm_id, req->vcpus, rep->error);
+    if (!place) {
+        rep->status = ERR_ARG;
+        return;
+    }
+    rep->status = OK;
+    rep->pcpus_count = (pb_size_t)place->vcpus;
+    for (uint32_t v = 0; v < place->vcpus; v++)
+        rep->pcpus[v] = place->pcpus[v];
+}
+
+/* Put the SchedContext in its slot and into the plan, or leave everything as it was. */
+static enum status admit(struct sched *sched, const struct entry *wanted, slot_t sc, char *error)
+{
+    uint32_t at = table_find_free(sched->table);
+    enum status status = bh_cspace_move(SLOT_CSPACE, sc, SLOT_CSPACE, SC_SLOT0 + at);
+
+    if (status != OK) {
+        snprintf(error, TABLE_ERROR_BYTES, "%s: its SchedContext cannot be taken in (status %d)",
+                 wanted->name, (int)status);
+        return status;
+    }
+    table_put(sched->table, at, wanted);
+    status = sched_commit(sched, wanted->pcpu);
+    if (status == OK)
+        return OK;
+
+    sched_drop(sched, at);
+    if (sched_commit(sched, wanted->pcpu) != OK)
+        bh_log("pCPU %u goes on with its last plan", wanted->pcpu);
+    snprintf(error, TABLE_ERROR_BYTES, "%s: the kernel does not take it on pCPU %u (%s)", wanted->name,
+             wanted->pcpu, status == ERR_ARG ? "is its SchedContext on another?" : bh_status_name(status));
+    return status;
+}
+
+static void entry_from_request(struct entry *entry, const struct rpc_call *call, const bh_AdmitRequest *req)
+{
+    *entry = (struct entry){
+        .is_service = call->badge == SCHED_INIT_BADGE,
+        .pcpu = req->pcpu < UINT16_MAX ? (uint16_t)req->pcpu : UINT16_MAX,
+        .vm_id = call->badge == SCHED_INIT_BADGE ? req->vm_id : (uint32_t)call->badge,
+        .index = req->index,
+        .weight = req->weight,
+    };
+    snprintf(entry->name, sizeof(entry->name), "%s", req->name);
+}
+
+void sched_on_admit(struct rpc_call *call, const bh_AdmitRequest *req, bh_SchedStatus *rep)
+{
+    struct sched *sched = call->context;
+    struct entry wanted;
+
+    entry_from_request(&wanted, call, req);
+    if (call->badge != SCHED_INIT_BADGE && call->badge < VM_ID_MIN) {
+        rep->status = ERR_RIGHT;
+        snprintf(rep->error, sizeof(rep->error), "only init and vmms admit SchedContexts");
+    } else if (call->in_count != 1) {
+        rep->status = ERR_CAP;
+        snprintf(rep->error, sizeof(rep->error), "%s: no SchedContext came with the request", wanted.name);
+    } else {
+        sched_sweep(sched);
+        rep->status = table_judge(sched->table, sched->pcpu_count, &wanted, rep->error);
+        if (rep->status == OK)
+            rep->status = admit(sched, &wanted, call->in[0], rep->error);
+    }
+    for (uint32_t i = 0; i < call->in_count; i++)
+        bh_slot_drop(call->in[i]);
+}
+
+void sched_on_remove(struct rpc_call *call, const bh_RemoveRequest *req, bh_SchedStatus *rep)
+{
+    struct sched *sched = call->context;
+    uint32_t touched = 0; /* a bit for each pCPU */
+
+    if (call->badge != SCHED_TOOLSTACK_BADGE || req->vm_id < VM_ID_MIN) {
+        rep->status = ERR_RIGHT;
+        snprintf(rep->error, sizeof(rep->error), "only the toolstack removes, and only VMs");
+        return;
+    }
+    sched_sweep(sched);
+    for (uint32_t i = 0; i < ENTRIES_MAX; i++) {
+        const struct entry *entry = &sched->table->entries[i];
+
+        if (!entry->used || entry->vm_id != req->vm_id)
+            continue;
+        touched |= 1u << entry->pcpu;
+        sched_drop(sched, i);
+    }
+    table_unplace(sched->table, req->vm_id);
+    for (uint32_t pcpu = 0; pcpu < sched->pcpu_count; pcpu++)
+        if (touched >> pcpu & 1 && sched_commit(sched, pcpu) != OK)
+            bh_log("pCPU %u goes on with its last plan", pcpu);
+    rep->status = OK;
+}
+
+/* The index-th entry that is in use. */
+void sched_on_info(struct rpc_call *call, const bh_SchedInfoRequest *req, bh_SchedInfoReply *rep)
+{
+    struct sched *sched = call->context;
+    uint32_t left = req->index;
+
+    if (call->badge != SCHED_TOOLSTACK_BADGE) {
+        rep->status = ERR_RIGHT;
+        return;
+    }
+    for (uint32_t i = 0; i < ENTRIES_MAX; i++) {
+        const struct entry *entry = &sched->table->entries[i];
+
+        if (!entry->used || left-- > 0)
+            continue;
+        rep->status = bh_sc_usage(SC_SLOT0 + i, &rep->ticks, &rep->switches);
+        if (rep->status ==
+            ERR_CAP) /* its VM has just gone: it used nothing any more, and goes at the next sweep */
+            rep->status = OK;
+        snprintf(rep->name, sizeof(rep->name), "%s", entry->name);
+        rep->pcpu = entry->pcpu;
+        rep->weight = entry->weight;
+        rep->vm_id = entry->vm_id;
+        return;
+    }
+    rep->status = ERR_EXIST;
+}
