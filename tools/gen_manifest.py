@@ -295,6 +295,8 @@ def make_caps(d):
     out.append(f"#define CAP_CSPACE_BITS {d.cspace_bits}u\n")
     out.append(f"#define DOMAIN_HEAP_BYTES {d.heap_kib * 1024}u\n#define DOMAIN_RINGS {d.rings}u\n")
     out.append(f"#define DOMAIN_PERSIST {d.persist}u\n#define DOMAIN_TEST_HOOKS {int(d.flags['test_hooks'])}\n")
+    if d.pci is not None:
+        out.append(f"#define DOMAIN_STREAM {d.pci:#x}u /* its DMA, as the SMMU counts */\n")
     mistaken = [k for name, k in (("IOSPACE0", "CAP_IOSPACE"), ("KERNEL_LOG", "CAP_LOG")) if name in d.slots.names]
     if mistaken:
         out.append(f"\n/* Those are kinds of object (abi.h); the slot is called otherwise. */\n#pragma GCC poison {' '.join(mistaken)}\n")
