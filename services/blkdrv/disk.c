@@ -258,7 +258,8 @@ enum status disk_read_block(struct disk *disk, uint64_t block, void *buffer)
             disk_fault(disk);
         if (events & EV_IRQ)
             disk_interrupt(disk);
-        if (machine_now() > deadline) { /* nothing came in time: the request must not stay behind in the device */
+        if (machine_now() >
+            deadline) { /* nothing came in time: the request must not stay behind in the device */
             disk->ops[0].retried = true;
             disk_recover(disk, NULL);
         }

@@ -45,7 +45,7 @@ enum disk_op_state { DISK_OP_FREE = 0, DISK_OP_IN_DEVICE, DISK_OP_FAILED };
 struct disk_op {
     enum disk_op_state state;
     struct disk_work work;
-    uint64_t deadline; /* in the device for longer than this: the device is stuck */
+    uint64_t deadline;   /* in the device for longer than this: the device is stuck */
     uint16_t head;       /* its first descriptor */
     uint16_t desc_count; /* chained by desc_next */
     bool flush_next;     /* the write half of BLK_WRITE_FUA */

@@ -59,17 +59,19 @@ uint32_t machine_stream(void);
 
 /* ---- clients ---- */
 uint8_t *machine_client_page(uint32_t client, uint32_t page); /* 0: the ring, then the pool */
-/* Nobody but us reaches the client's frames any more; they are zero; the device sees the pool. */
-enum status machine_client_prepare(uint32_t client) BH_NODISCARD;
+/* Nobody but us reaches the client's frames any more; they are zero; with
+ * `has_dma` the device sees the pool. */
+enum status machine_client_prepare(uint32_t client, bool has_dma) BH_NODISCARD;
 /* After our own restart: what the client holds stays; the device sees the pool. */
 enum status machine_client_resume(uint32_t client) BH_NODISCARD;
 void machine_signal(slot_t notification);
+void machine_drop(slot_t slot);
 
 /* ---- memory that survives a restart, and memory for ram volumes ---- */
 uint8_t *machine_persistent(void);
 uint8_t *machine_ram(void);
-/* Map `pages` more behind those mapped already.  ERR_MEM: not so much is left. */
-enum status machine_ram_grow(uint32_t mapped, uint32_t pages) BH_NODISCARD;
+/* Map `pages` more behind those mapped already.  Returns how many are mapped then: fewer if memory ends. */
+uint32_t machine_ram_grow(uint32_t mapped, uint32_t pages);
 uint64_t machine_memory_left(void);
 /* The manifest allows volumes that misbehave on purpose. */
 bool machine_test_hooks(void);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * blkdrv.h - the disk driver's state: one disk, its volumes, and the sessions that use them
+ *
+ * A session (its number is the badge that the toolstack minted) is one volume for one vmm; it has one of
+ * CLIENTS_MAX places, each with a ring page and a pool.
+ */
+#ifndef BLKDRV_BLKDRV_H
+#define BLKDRV_BLKDRV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../lib/ring/blk_ring.h"
+#include "disk.h"
+#include "gpt.h"
+#include "machine.h"
+
+#define CLIENTS_MAX 16u
+#define CLIENTS_ALL ((1u << CLIENTS_MAX) - 1u)
+#define VOLUMES_MAX 64u
+#define VOLUME_NAME_BYTES 40u
+#define BADGE_TOOLSTACK 1u
+#define SESSION_LEAST 0x1000u /* vm_id << 8 | disk, vm_id from 16 up */
+
+enum volume_kind {
+    VOLUME_DISK,  /* a partition */
+    VOLUME_RAM,   /* memory of our own, gone with the session */
+    VOLUME_FAULT, /* test hook: its requests send the device where it may not go */
+    VOLUME_LOST,  /* was there before our restart: every request fails */
+};
+struct volume {
+    enum volume_kind kind;
+    char name[VOLUME_NAME_BYTES];
+    uint64_t first; /* sector of the disk; VOLUME_RAM: page of the ram area */
+    uint64_t sectors;
+};
+
+enum client_state {
+    CLIENT_FREE = 0,
+    CLIENT_OPEN,
+    CLIENT_CLOSING, /* nothing new starts; the place is free when what is in the device has come back */
+};
+struct client {
+    enum client_state state;
+    uint32_t session;
+    bool news;     /* completions that the vmm was not signalled for */
+    bool reported; /* its broken ring has been logged */
+    struct volume volume;
+    struct blk_limits limits;
+    struct blk_back back;
+    uint32_t in_flight; /* in the device */
+    slot_t signal;      /* the vmm's Notification, or 0 */
+    uint64_t reads, writes, flushes, errors;
+};
+
+struct blkdrv {
+    struct disk disk;
+    struct volume volumes[VOLUMES_MAX]; /* of the disk */
+    uint32_t volume_count;
+    struct client clients[CLIENTS_MAX];
+    uint32_t generation; /* of this start, told in every ring */
+    uint32_t sequence;   /* of the persistent copy written last */
+    uint32_t ram_pages;  /* mapped so far */
+    uint32_t again;      /* bit per client: it has more to do now */
+    uint32_t starved;    /* bit per client: it waits for room in the device */
+    uint32_t turn;       /* the client that is served first next time */
+    uint64_t next_check; /* when the device's age is looked at again */
+};
+
+/* ---- volumes.c ---- */
+/* Read the partition table; log what there is. */
+void volumes_read(struct blkdrv *drv);
+/* The volume called `name`, with memory if it is a ram volume.  Refused: `error` says why, and what there is.
+ */
+enum status volume_find(struct blkdrv *drv, const char *name, struct volume *volume, char *error,
+                        size_t error_bytes) BH_NODISCARD;
+uint8_t *volume_ram(const struct volume *volume);
+
+/* ---- session.c: who may use what ---- */
+enum status session_open(struct blkdrv *drv, uint32_t session, const char *name, bool writable, char *error,
+                         size_t error_bytes) BH_NODISCARD;
+enum status session_close(struct blkdrv *drv, uint32_t session, char *error, size_t error_bytes) BH_NODISCARD;
+/* The open session of this badge, or NULL. */
+struct client *session_find(struct blkdrv *drv, uint64_t badge);
+/* A closing session whose last request came back. */
+void session_end_if_idle(struct blkdrv *drv, struct client *client);
+void session_recover(struct blkdrv *drv);
+uint32_t client_number(const struct blkdrv *drv, const struct client *client);
+
+/* ---- persist.c: sessions, over a restart of ours ---- */
+struct persist_session {
+    uint32_t session;
+    uint8_t client;
+    uint8_t writable;
+    uint8_t spare[2];
+    char volume[VOLUME_NAME_BYTES];
+};
+void persist_save(struct blkdrv *drv);
+/* What the latest good copy says: sessions (at most CLIENTS_MAX) and the generation; 0 and 0 at the first
+ * start. */
+uint32_t persist_load(struct blkdrv *drv, struct persist_session *sessions, uint32_t *generation);
+
+/* ---- io.c: requests ---- */
+/* Take and start what this client has put into its ring. */
+void io_pump(struct blkdrv *drv, struct client *client);
+/* What the disk has finished goes back to its rings, and what waited for room starts. */
+void io_complete(struct blkdrv *drv);
+/* All clients that have more to do, in turn. */
+void io_pump_again(struct blkdrv *drv);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * main.c - the disk driver: start the disk, read what volumes it has, go on with the sessions there were,
+ * serve
+ */
+#include "bh.h"
+#include "blk_rpc.h"
+#include "blkdrv.h"
+
+#define CHECK_MS 1000u /* how often the device's age is looked at while it has requests */
+
+static void events_handle(struct blkdrv *drv, uint64_t events)
+{
+    if (events & EV_FAULT)
+        disk_fault(&drv->disk); /* before the interrupt: it knows the address */
+    if (events & EV_IRQ)
+        disk_interrupt(&drv->disk);
+    drv->again |= (uint32_t)(events / EV_CLIENT(0)) & CLIENTS_ALL;
+}
+
+/* A device that stays silent is noticed by the clock. */
+static void age_check(struct blkdrv *drv)
+{
+    if (drv->disk.in_flight == 0) {
+        drv->next_check = BH_FOREVER;
+        return;
+    }
+    if (drv->next_check == BH_FOREVER) {
+        drv->next_check = machine_after_ms(CHECK_MS);
+    } else if (machine_now() >= drv->next_check) {
+        disk_check_age(&drv->disk);
+        drv->next_check = machine_after_ms(CHECK_MS);
+    }
+}
+
+static void work(struct blkdrv *drv)
+{
+    io_complete(drv);   /* frees descriptors, so ... */
+    io_pump_again(drv); /* ... requests left behind fit now */
+    age_check(drv);
+}
+
+static _Noreturn void serve(struct blkdrv *drv)
+{
+    enum status status;
+    struct bh_msg msg;
+    bool answered = false;
+
+    for (;;) {
+        work(drv);
+        uint64_t deadline = drv->again || drv->disk.failed ? 0 : drv->next_check;
+
+        if (answered)
+            status = bh_reply_recv(SLOT_CONTROL, deadline, &msg);
+        else
+            status = bh_recv(SLOT_CONTROL, deadline, &msg);
+        answered = false;
+        if (status == ERR_TIME)
+            continue;
+        if (status != OK)
+            bh_panic("receiving: %s", bh_status_name(status));
+        if (msg.info & INFO_SIGNAL) {
+            events_handle(drv, msg.w[0]);
+        } else {
+            blk_serve(&msg, drv);
+            answered = true;
+        }
+    }
+}
+
+int main(void)
+{
+    static struct blkdrv drv;
+
+    drv.next_check = BH_FOREVER;
+    disk_start(&drv.disk);
+    volumes_read(&drv);
+    session_recover(&drv);
+    serve(&drv);
+}
