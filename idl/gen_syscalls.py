@@ -273,7 +273,7 @@ def asm_block(instruction, outputs, in_outs, inputs):
 
 def make_ipc_stub(call, prefix, instruction, base):
     params, sends, receives, waits = IPC_STUBS[call.name]
-    out = [f"/* {call.text[0]} */\n", f"static inline enum status {prefix}_{call.name}({params})\n{{\n"]
+    out = [f"/* {call.text[0]} */\n", f"BH_NODISCARD static inline enum status {prefix}_{call.name}({params})\n{{\n"]
     out.append(reg(0, f"{base}SYS_{call.name}"))
     inputs = []
     if waits:
@@ -304,7 +304,7 @@ def make_ipc_stub(call, prefix, instruction, base):
 def make_stub(call, prefix, instruction, base):
     params = [f"{a.stub_type}{a.name}" for a in call.args] + [f"uint64_t *{o}" for o in call.outs]
     out = [f"/* {call.text[0]} */\n"]
-    out.append(f"static inline enum status {prefix}_{call.name}({', '.join(params) or 'void'})\n{{\n")
+    out.append(f"BH_NODISCARD static inline enum status {prefix}_{call.name}({', '.join(params) or 'void'})\n{{\n")
     out.append(reg(0, f"{base}SYS_{call.name}"))
     out += [reg(a.number, a.name) for a in call.args]
     arg_regs, out_regs = [a.number for a in call.args], list(range(1, len(call.outs) + 1))
@@ -329,7 +329,7 @@ def make_prototype(call, prefix):
         params = IPC_STUBS[call.name][0]
     else:
         params = ", ".join([f"{a.stub_type}{a.name}" for a in call.args] + [f"uint64_t *{o}" for o in call.outs])
-    return f"enum status {prefix}_{call.name}({params or 'void'});\n"
+    return f"BH_NODISCARD enum status {prefix}_{call.name}({params or 'void'});\n"
 
 
 def make_stubs(ordered, name, prefix, instruction, base, whom):
