@@ -7,8 +7,8 @@
  * loaded keeps its VMID, because that pCPU will not ask.
  *
  * Always true:  of the address spaces of the current generation no two have the same VMID; VMID 0 translates
- *               nothing; cpu->aspace_loaded is of the current generation.
- * Locking:      kernel_lock.
+ *               nothing; what a pCPU runs in is of the current generation.
+ * Locking:      kernel_lock; but VMIDs, their generation and aspace_load: vmid_lock (innermost of all).
  */
 #include "aspace.h"
 
@@ -22,6 +22,18 @@ enum { VMID_COUNT = 256, VMID_WORDS = VMID_COUNT / 64, VTTBR_VMID_SHIFT = 48, FO
 uint64_t vmid_generation = 1;                                /* 0: an address space that never had one */
 static uint64_t vmid_taken[VMID_WORDS] = {1};                /* of this generation; VMID 0 always is */
 static uint64_t nothing[512] __attribute__((aligned(4096))); /* the tables of VMID 0 */
+static bool vmid_locked;
+
+static void vmid_lock(void)
+{
+    while (__atomic_exchange_n(&vmid_locked, true, __ATOMIC_ACQUIRE))
+        ;
+}
+
+static void vmid_unlock(void)
+{
+    __atomic_store_n(&vmid_locked, false, __ATOMIC_RELEASE);
+}
 
 static void vmid_take(unsigned vmid)
 {
@@ -37,37 +49,54 @@ static unsigned vmid_free(void)
     return 0;
 }
 
+/*
+ * A pCPU in aspace_load names what it loads first and reads the generation then; here it is the other way
+ * round.  So either we see it and let it keep its VMID, or it sees the new generation and asks for a new one.
+ */
 static void vmid_begin_generation(void)
 {
-    vmid_generation++;
+    uint64_t old = vmid_generation;
+
+    __atomic_store_n(&vmid_generation, old + 1, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < VMID_WORDS; i++)
         vmid_taken[i] = 0;
     vmid_take(0);
     for (uint32_t i = 0; i < cpu_count; i++) {
-        struct aspace *loaded = cpus[i].aspace_loaded;
+        struct aspace *loaded = __atomic_load_n(&cpus[i].aspace_loaded, __ATOMIC_SEQ_CST);
 
-        if (loaded) {
-            loaded->vmid_generation = vmid_generation;
+        if (loaded && loaded->vmid_generation >= old) { /* > old: another pCPU has loaded it too */
+            __atomic_store_n(&loaded->vmid_generation, old + 1, __ATOMIC_SEQ_CST);
             vmid_take(loaded->vmid);
         }
     }
     tlb_flush_all_guests();
 }
 
-uint64_t aspace_vttbr(struct aspace *aspace)
+static void vmid_assign(struct aspace *aspace)
 {
-    if (aspace->vmid_generation == vmid_generation)
-        return aspace->vttbr;
-
     unsigned vmid = vmid_free();
+
     if (vmid == 0) {
         vmid_begin_generation();
         vmid = vmid_free();
     }
+    assert(vmid != 0);
     vmid_take(vmid);
     aspace->vmid = (uint16_t)vmid;
-    aspace->vmid_generation = vmid_generation;
     aspace->vttbr = (uint64_t)aspace->root | (uint64_t)vmid << VTTBR_VMID_SHIFT;
+    __atomic_store_n(&aspace->vmid_generation, vmid_generation, __ATOMIC_SEQ_CST);
+}
+
+uint64_t aspace_load(struct cpu *cpu, struct aspace *aspace)
+{
+    __atomic_store_n(&cpu->aspace_loaded, aspace, __ATOMIC_SEQ_CST);
+    if (aspace_has_vmid(aspace))
+        return aspace->vttbr;
+
+    vmid_lock();
+    if (!aspace_has_vmid(aspace)) /* another pCPU may have been first */
+        vmid_assign(aspace);
+    vmid_unlock();
     return aspace->vttbr;
 }
 
@@ -78,7 +107,22 @@ uint64_t aspace_vttbr_none(void)
 
 bool aspace_has_vmid(const struct aspace *aspace)
 {
-    return aspace->vmid_generation == vmid_generation;
+    return __atomic_load_n(&aspace->vmid_generation, __ATOMIC_SEQ_CST) ==
+           __atomic_load_n(&vmid_generation, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * It is about to be something else.  Another pCPU that had it loaded runs nothing of it; its root is empty,
+ * and its VMID is not lent again before all TLBs are emptied.
+ */
+static void aspace_unload(struct aspace *aspace)
+{
+    vmid_lock();
+    for (uint32_t i = 0; i < cpu_count; i++)
+        if (cpus[i].aspace_loaded == aspace)
+            cpus[i].aspace_loaded = NULL;
+    vmid_unlock();
+    vttbr_unload(aspace->vttbr);
 }
 
 /* ---- mappings ------------------------------------------------------------------------------------------ */
@@ -198,7 +242,7 @@ enum status aspace_destroy(struct aspace *aspace)
     if (!aspace->dying) {
         aspace->dying = true;
         stage2_clear(aspace);
-        vttbr_forget(aspace);
+        aspace_unload(aspace);
         while (aspace->doorbell_count)
             aspace_doorbell_clear(&aspace->doorbells[aspace->doorbell_count - 1]);
     }

@@ -60,6 +60,7 @@ void kprintf(const char *format, ...)
     __attribute__((format(printf, 1, 2))); /* %d %u %x %s %c %p, l and ll, 0-padding */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define assert(claim) ((claim) ? (void)0 : panic("%s:%d: %s", __FILE__, __LINE__, #claim))
+extern bool report_refusals; /* option `debug`: say in one line why an invocation was refused */
 enum status refused(struct vcpu *self, unsigned call, unsigned argument, enum status why);
 
 /* ---- slot.c: capabilities and their derivation tree -------------------------------------------- */
@@ -168,7 +169,9 @@ struct timer {
     uint64_t when;                     /* CNTPCT ticks */
     struct timer *child, *next, *prev; /* prev: the parent for a first child */
     bool queued;
+    uint8_t role; /* enum timer_role */
 };
+enum timer_role { TIMER_WAIT, TIMER_PTIMER, TIMER_VTIMER }; /* which of its vCPU's */
 
 /* ---- sc.c, dispatcher.c: processor time --------------------------------------------------------- */
 struct sc {
@@ -310,6 +313,8 @@ struct dispatcher {
 };
 
 struct cpu {
+    uint64_t stack_top;     /* first: start.S */
+    bool evict;             /* another pCPU wants to touch a vCPU whose registers are live here */
     struct vcpu *current;   /* whose registers are in the vCPU slot; &idle when idle */
     struct sc *sc;          /* being charged */
     struct vcpu *el1_owner; /* guest whose EL1 registers, timers and list registers are loaded */
@@ -322,7 +327,6 @@ struct cpu {
     uint32_t index;
     uint32_t kick; /* set by others (atomic), with an IPI: look at your vCPU again */
     uint64_t mpidr;
-    uint64_t stack_top;
     uint32_t gicr_sgi;       /* ... */
     volatile uint64_t *gicr; /* RD_base of its redistributor */
     bool online;
@@ -403,10 +407,15 @@ struct aspace {
     uint8_t last_guest[CPU_MAX];        /* index + 1 of the vCPU last loaded on a pCPU; 0: none */
     uint64_t root[512] __attribute__((aligned(4096))); /* level 1: 512 entries of 1 GiB */
 };
-/* VTTBR_EL2 for this address space, with a VMID of the current generation (recycles when they run out). */
-uint64_t aspace_vttbr(struct aspace *aspace);
+/* VTTBR_EL2 for this address space, with a VMID of the current generation (recycles when they run out); it
+ * becomes cpu->aspace_loaded, and the pCPU must write the register next.  Takes no lock but its own. */
+uint64_t aspace_load(struct cpu *cpu, struct aspace *aspace);
+static inline uint64_t aspace_vttbr(struct aspace *aspace)
+{
+    return aspace_load(this_cpu(), aspace);
+}
+extern uint64_t vmid_generation;
 uint64_t aspace_vttbr_none(void); /* VMID 0, nothing mapped: for a pCPU whose cpu->aspace_loaded is NULL */
-/* VMIDs may change owner while kernel_lock is held: cpu->aspace_loaded is written with it held. */
 /* The doorbell that a store rings, or NULL.  Called without kernel_lock held?  No: with it. */
 struct doorbell *aspace_doorbell_find(struct aspace *aspace, uint64_t ipa, uint64_t value);
 void aspace_unmap_slot(struct slot *frame); /* Frame capability with SLOT_MAPPED_AS: unmap, TLB invalidated */
@@ -443,6 +452,7 @@ struct control {
 };
 struct log {
     struct object object;
+    bool news; /* written to since the reader was told */
     struct slot notify_cap;
 };
 
@@ -460,7 +470,9 @@ void guest_sync(struct vcpu *vcpu, uint64_t esr);
 void guest_exit_reply(struct vcpu *vcpu, uint32_t label, const uint64_t words[IPC_WORDS]);
 void guest_inject_undef(struct vcpu *vcpu);
 void guest_inject_abort(struct vcpu *vcpu, uint64_t esr, uint64_t far);
-void vgic_init(void); /* per pCPU: ICH registers, number of list registers */
+uint64_t *guest_reg(struct vcpu *vcpu,
+                    uint32_t reg); /* saved copy of an EL1 register (REG_SP_EL1..), NULL: none such */
+void vgic_init(void);              /* per pCPU: ICH registers, number of list registers */
 void vgic_set(
     struct vcpu *vcpu, uint32_t intid,
     bool level); /* a source fires (edge) or its line changes; any pCPU, kernel_lock held: wakes it */
@@ -479,6 +491,9 @@ void gic_cpu_init(void);
 void gic_enable(uint32_t intid); /* this pCPU's PPI, or an SPI to pCPU 0 */
 void gic_disable(uint32_t intid);
 void gic_set_active(uint32_t intid, bool active); /* this pCPU's PPI: GICR_ISACTIVER0/ICACTIVER0 */
+void irq_handle(void); /* irq.c: take and handle every pending interrupt; kernel_lock */
+bool irq_handle_vtimer(
+    void); /* fast path: the pending interrupt was the guest's timer, and is handled; no lock */
 void gic_send_sgi(struct cpu *target, uint32_t sgi);
 void mmu_init(void); /* EL2 stage 1 from the boot page tables: kernel text RX, rodata R, the rest RW XN */
 void mmu_cpu_init(void);
@@ -486,7 +501,7 @@ void tlb_flush_ipa(struct aspace *aspace, uint64_t ipa, uint64_t bytes); /* stag
 void tlb_flush_vmid(struct aspace *aspace);
 void tlb_flush_all_guests(void);          /* VMIDs are recycled */
 void tlb_publish(void);                   /* table entries written so far are seen by every walker */
-void vttbr_forget(struct aspace *aspace); /* no pCPU's cpu->aspace_loaded, and not this VTTBR_EL2, names it */
+void vttbr_unload(uint64_t vttbr); /* this pCPU's VTTBR_EL2, if it is that one, becomes aspace_vttbr_none() */
 
 static inline uint64_t now(void)
 {

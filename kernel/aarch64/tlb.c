@@ -47,10 +47,10 @@ static void vttbr_restore(uint64_t old, uint64_t vttbr)
 void tlb_flush_ipa(struct aspace *aspace, uint64_t ipa, uint64_t bytes)
 {
     (void)bytes;
-    if (!aspace_has_vmid(aspace))
+    dsb(ishst);
+    if (!aspace_has_vmid(aspace)) /* whoever gives it one now sees our stores */
         return;
 
-    dsb(ishst);
     uint64_t old = vttbr_borrow(aspace->vttbr);
     tlbi_address(ipas2e1is, ipa >> 12);
     dsb(ish);
@@ -61,10 +61,10 @@ void tlb_flush_ipa(struct aspace *aspace, uint64_t ipa, uint64_t bytes)
 
 void tlb_flush_vmid(struct aspace *aspace)
 {
-    if (!aspace_has_vmid(aspace))
+    dsb(ishst);
+    if (!aspace_has_vmid(aspace)) /* whoever gives it one now sees our stores */
         return;
 
-    dsb(ishst);
     uint64_t old = vttbr_borrow(aspace->vttbr);
     tlbi(vmalls12e1is);
     dsb(ish);
@@ -81,16 +81,9 @@ void tlb_flush_all_guests(void)
     isb();
 }
 
-/*
- * The memory of the tables is about to be something else.  Another pCPU that had them loaded runs nothing of
- * it; the root is empty and the VMID is not lent again before all TLBs are emptied.
- */
-void vttbr_forget(struct aspace *aspace)
+void vttbr_unload(uint64_t vttbr)
 {
-    for (uint32_t i = 0; i < cpu_count; i++)
-        if (cpus[i].aspace_loaded == aspace)
-            cpus[i].aspace_loaded = NULL;
-    if (aspace_has_vmid(aspace) && read_sysreg(vttbr_el2) == aspace->vttbr) {
+    if (read_sysreg(vttbr_el2) == vttbr) {
         write_sysreg(vttbr_el2, aspace_vttbr_none());
         isb();
     }
