@@ -157,13 +157,8 @@ def services_of(proto, path):
     return services
 
 
-def write_if_changed(path, text):
-    try:
-        with open(path, encoding="utf-8") as f:
-            if f.read() == text:
-                return
-    except FileNotFoundError:
-        pass
+def write(path, text):
+    """Always: make compares the times of these files with that of the .proto."""
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
 
@@ -178,8 +173,8 @@ def main(argv):
     except (ProtoError, OSError) as e:
         sys.exit(f"gen_rpc.py: {e}")
     os.makedirs(outdir, exist_ok=True)
-    write_if_changed(os.path.join(outdir, base + "_rpc.h"), make_header(base, services))
-    write_if_changed(os.path.join(outdir, base + "_rpc.c"), make_source(base, services))
+    write(os.path.join(outdir, base + "_rpc.h"), make_header(base, services))
+    write(os.path.join(outdir, base + "_rpc.c"), make_source(base, services))
 
 
 if __name__ == "__main__":
