@@ -315,7 +315,9 @@ struct dispatcher {
 struct cpu {
     uint64_t stack_top;     /* first: start.S */
     bool evict;             /* another pCPU wants to touch a vCPU whose registers are live here */
-    struct vcpu *current;   /* whose registers are in the vCPU slot; &idle when idle */
+    bool resched;           /* something changed that the dispatcher must look at */
+    struct vcpu *current;   /* whom it runs, or ran when it came into the kernel; NULL when idle */
+    struct vcpu *loaded;    /* whose TPIDR_EL0, HCR_EL2 and VTTBR_EL2 are in the registers */
     struct sc *sc;          /* being charged */
     struct vcpu *el1_owner; /* guest whose EL1 registers, timers and list registers are loaded */
     bool el1_shielded;      /* its CNTKCTL_EL1 is saved, a service's is loaded (guest_shield) */
@@ -327,7 +329,6 @@ struct cpu {
     uint32_t index;
     uint32_t kick; /* set by others (atomic), with an IPI: look at your vCPU again */
     uint64_t mpidr;
-    uint32_t gicr_sgi;       /* ... */
     volatile uint64_t *gicr; /* RD_base of its redistributor */
     bool online;
     struct dispatcher dispatcher;

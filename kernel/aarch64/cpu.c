@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * cpu.c - into the kernel and out of it
+ *
+ * vectors.S saves the general registers into the running vCPU and calls trap_sync() or trap_irq(); what they
+ * return is the vCPU to enter.  Everything else of a vCPU is switched only when another one needs the
+ * registers: services use no EL1 state, so the last guest's stays loaded while its vmm works.
+ *
+ * Always true:  cpu->loaded is whose TPIDR_EL0, HCR_EL2 and VTTBR_EL2 are in the registers; el1_owner and
+ *               fp_owner likewise for EL1 and SIMD state; all of them are vCPUs of this pCPU.
+ * Locking:      the registers are the pCPU's own; the rest under kernel_lock.
+ */
+#include "cpu.h"
+
+#include "aarch64/guest.h"
+#include "dispatcher.h"
+#include "ipc.h"
+
+struct cpu cpus[CPU_MAX];
+uint32_t cpu_count;
+
+#define HCR_VM (1ull << 0)
+#define HCR_FMO (1ull << 3)
+#define HCR_IMO (1ull << 4)
+#define HCR_AMO (1ull << 5)
+#define HCR_DC (1ull << 12)
+#define HCR_TGE (1ull << 27)
+#define HCR_RW (1ull << 31)
+#define HCR_SERVICE (HCR_VM | HCR_FMO | HCR_IMO | HCR_AMO | HCR_DC | HCR_TGE | HCR_RW)
+
+#define CPTR_RES1 0x33ffull
+#define CPTR_TFP (1ull << 10)
+
+enum { EC_UNKNOWN = 0x00, EC_FP = 0x07, EC_SVC64 = 0x15, EC_SYSREG = 0x18 };
+
+/* ---- the ticket lock ---------------------------------------------------------------------------- */
+
+static struct {
+    uint32_t next;
+    uint32_t serving;
+} ticket;
+
+void kernel_lock(void)
+{
+    uint32_t mine = __atomic_fetch_add(&ticket.next, 1, __ATOMIC_RELAXED);
+
+    while (__atomic_load_n(&ticket.serving, __ATOMIC_ACQUIRE) != mine)
+        __asm__ volatile("yield");
+}
+
+void kernel_unlock(void)
+{
+    __atomic_store_n(&ticket.serving, ticket.serving + 1, __ATOMIC_RELEASE);
+}
+
+/* ---- SIMD registers ------------------------------------------------------------------------------- */
+
+void fp_save(struct fp_state *fp); /* vectors.S */
+void fp_load(const struct fp_state *fp);
+
+static void fp_take(struct cpu *cpu, struct vcpu *vcpu)
+{
+    write_sysreg(cptr_el2, CPTR_RES1);
+    isb();
+    if (cpu->fp_owner)
+        fp_save(&cpu->fp_owner->fp);
+    fp_load(&vcpu->fp);
+    cpu->fp_owner = vcpu;
+}
+
+static void fp_drop(struct cpu *cpu, bool save)
+{
+    if (!cpu->fp_owner)
+        return;
+    write_sysreg(cptr_el2, CPTR_RES1);
+    isb();
+    if (save)
+        fp_save(&cpu->fp_owner->fp);
+    cpu->fp_owner = NULL;
+    write_sysreg(cptr_el2, CPTR_RES1 | CPTR_TFP);
+}
+
+/* ---- what is loaded -------------------------------------------------------------------------------- */
+
+void cpu_save(struct cpu *cpu, struct vcpu *vcpu)
+{
+    if (cpu != this_cpu())
+        return; /* vcpu_is_off_cpu has made sure that nothing is live there */
+    if (cpu->loaded == vcpu) {
+        vcpu->tpidr_el0 = read_sysreg(tpidr_el0);
+        cpu->loaded = NULL;
+    }
+    if (cpu->el1_owner == vcpu)
+        guest_unload(cpu);
+    if (cpu->fp_owner == vcpu)
+        fp_drop(cpu, true);
+}
+
+void cpu_forget(struct cpu *cpu, struct vcpu *vcpu)
+{
+    if (cpu->current == vcpu) {
+        cpu->current = NULL;
+        cpu->resched = true;
+    }
+    if (cpu == this_cpu()) {
+        if (cpu->el1_owner == vcpu)
+            guest_unload(cpu);
+        if (cpu->fp_owner == vcpu)
+            fp_drop(cpu, false);
+    }
+    if (cpu->loaded == vcpu)
+        cpu->loaded = NULL;
+}
+
+static void load(struct cpu *cpu, struct vcpu *vcpu)
+{
+    struct vcpu *old = cpu->loaded;
+
+    if (old)
+        old->tpidr_el0 = read_sysreg(tpidr_el0);
+    write_sysreg(tpidr_el0, vcpu->tpidr_el0);
+    if (vcpu->kind == VCPU_GUEST) {
+        if (cpu->el1_owner != vcpu)
+            guest_load(vcpu);
+        else
+            guest_unshield(vcpu);
+        write_sysreg(hcr_el2, HCR_GUEST);
+    } else {
+        if (old && old->kind == VCPU_GUEST)
+            guest_shield(cpu);
+        write_sysreg(hcr_el2, HCR_SERVICE);
+    }
+    if (cpu->aspace_loaded != vcpu->aspace || vcpu->aspace->vmid_generation != vmid_generation) {
+        write_sysreg(vttbr_el2, aspace_vttbr(vcpu->aspace));
+        cpu->aspace_loaded = vcpu->aspace;
+    }
+    write_sysreg(cptr_el2, cpu->fp_owner == vcpu ? CPTR_RES1 : CPTR_RES1 | CPTR_TFP);
+    cpu->loaded = vcpu;
+}
+
+/* Nothing to run: wait, with interrupts masked, for one to be pending, and handle it. */
+static void idle(void)
+{
+    kernel_unlock();
+    dsb(sy);
+    __asm__ volatile("wfi");
+    kernel_lock();
+    irq_handle();
+}
+
+/* Leave the kernel: decide who runs, load it.  kernel_lock is held, and released here. */
+static struct vcpu *leave(struct cpu *cpu)
+{
+    for (;;) {
+        if (cpu->evict) { /* another pCPU wants to touch a vCPU whose state is live here */
+            cpu->evict = false;
+            cpu->current = NULL;
+            if (cpu->loaded)
+                cpu_save(cpu, cpu->loaded);
+            if (cpu->el1_owner)
+                guest_unload(cpu);
+            fp_drop(cpu, true);
+            cpu->resched = true;
+        }
+        if (cpu->resched)
+            cpu->current = dispatch(cpu);
+        if (cpu->current)
+            break;
+        idle();
+        cpu->resched = true;
+    }
+    struct vcpu *vcpu = cpu->current;
+
+    if (cpu->loaded != vcpu)
+        load(cpu, vcpu);
+    kernel_unlock();
+    if (vcpu->kind == VCPU_GUEST && vcpu->virqs.dirty)
+        guest_enter(vcpu);
+    return vcpu;
+}
+
+void cpu_kick(struct cpu *cpu)
+{
+    if (cpu->online && !__atomic_exchange_n(&cpu->kick, 1, __ATOMIC_ACQ_REL))
+        gic_send_sgi(cpu, SGI_KICK);
+}
+
+_Static_assert(offsetof(struct vcpu, regs.sp_el0) == 248, "vectors.S");
+_Static_assert(offsetof(struct vcpu, regs.pc) == 256, "vectors.S");
+_Static_assert(offsetof(struct vcpu, kernel_stack) == 272, "vectors.S");
+_Static_assert(offsetof(struct cpu, stack_top) == 0, "start.S");
+_Static_assert(offsetof(struct fp_state, fpcr) == 512, "vectors.S");
+
+/* ---- traps ------------------------------------------------------------------------------------------ */
+
+struct vcpu *trap_sync(struct vcpu *vcpu, uint64_t esr);
+struct vcpu *trap_irq(struct vcpu *vcpu);
+struct vcpu *trap_serror(struct vcpu *vcpu);
+_Noreturn void trap_kernel(uint64_t which, uint64_t *registers);
+struct vcpu *cpu_start(void);
+
+/* A service did what it may not: its supervisor hears of it. */
+static void service_fault(struct vcpu *vcpu, uint64_t esr)
+{
+    uint64_t hpfar = read_sysreg(hpfar_el2);
+    uint64_t far = read_sysreg(far_el2);
+    uint64_t words[IPC_WORDS] = {
+        esr, far, (hpfar >> 4 << 12) | (far & 0xfff), vcpu->regs.pc, vcpu->regs.x[30], 0};
+
+    vcpu_exit(vcpu, EXIT_FAULT, words);
+}
+
+static void service_sync(struct cpu *cpu, struct vcpu *vcpu, uint64_t esr)
+{
+    uint32_t ec = (uint32_t)(esr >> 26);
+
+    if (ec == EC_SVC64) {
+        syscall(vcpu, vcpu->regs.x[0]);
+        return;
+    }
+    kernel_lock();
+    if ((ec == EC_FP || ec == EC_SYSREG) && cpu->el1_owner)
+        guest_unload(cpu); /* perhaps a guest's CPACR_EL1 or CNTKCTL_EL1: try again without */
+    else
+        service_fault(vcpu, esr);
+    kernel_unlock();
+}
+
+struct vcpu *trap_sync(struct vcpu *vcpu, uint64_t esr)
+{
+    struct cpu *cpu = vcpu->cpu;
+
+    if (esr >> 26 == EC_FP && cpu->fp_owner != vcpu)
+        fp_take(cpu, vcpu);
+    else if (vcpu->kind == VCPU_SERVICE)
+        service_sync(cpu, vcpu, esr);
+    else
+        guest_sync(vcpu, esr);
+
+    /* Nothing for the dispatcher: go on with the current one, which nobody takes away without an IPI. */
+    if (cpu->current && !cpu->resched && !cpu->evict) {
+        vcpu = cpu->current;
+        if (cpu->loaded != vcpu)
+            load(cpu, vcpu);
+        if (vcpu->kind == VCPU_GUEST && vcpu->virqs.dirty)
+            guest_enter(vcpu);
+        return vcpu;
+    }
+    kernel_lock();
+    return leave(cpu);
+}
+
+struct vcpu *trap_irq(struct vcpu *vcpu)
+{
+    struct cpu *cpu = vcpu->cpu;
+
+    if (vcpu->kind == VCPU_GUEST && irq_handle_vtimer()) {
+        if (!cpu->resched && vcpu->virqs.dirty)
+            guest_enter(vcpu);
+        if (!cpu->resched)
+            return vcpu;
+    }
+    kernel_lock();
+    irq_handle();
+    return leave(cpu);
+}
+
+/* An asynchronous error: no way to tell whose.  Said once a time, and the machine goes on. */
+struct vcpu *trap_serror(struct vcpu *vcpu)
+{
+    kprintf("serror: esr 0x%lx while vcpu %p ran\n", read_sysreg(esr_el2), (void *)vcpu);
+    kernel_lock();
+    return leave(vcpu->cpu);
+}
+
+/* The first entry, on each pCPU. */
+struct vcpu *cpu_start(void)
+{
+    struct cpu *cpu = this_cpu();
+
+    kernel_lock();
+    cpu->online = true;
+    cpu->resched = true;
+    return leave(cpu);
+}
+
+_Noreturn void trap_kernel(uint64_t which, uint64_t *registers)
+{
+    static const char *const names[] = {"synchronous", "irq", "fiq", "serror"};
+
+    kprintf("kernel fault: %s, esr 0x%lx, elr 0x%lx, far 0x%lx, spsr 0x%lx\n", names[which & 3],
+            read_sysreg(esr_el2), read_sysreg(elr_el2), read_sysreg(far_el2), read_sysreg(spsr_el2));
+    for (unsigned i = 0; i < 30; i += 3)
+        kprintf("  x%02u %016lx  x%02u %016lx  x%02u %016lx\n", i, registers[i], i + 1, registers[i + 1],
+                i + 2, registers[i + 2]);
+    panic("exception in the kernel, lr 0x%lx", registers[30]);
+}
+
+/* ---- the kernel's own timer -------------------------------------------------------------------------- */
+
+void hyp_timer_arm(uint64_t when)
+{
+    write_sysreg(cnthp_cval_el2, when);
+    write_sysreg(cnthp_ctl_el2, when == BH_FOREVER ? 0u : 1u);
+    isb();
+}
+
+uint64_t timer_hz(void)
+{
+    return read_sysreg(cntfrq_el0);
+}
+
+/* An interrupt is pending for the kernel: ISR_EL1.I (physical, as HCR_EL2.IMO is set). */
+bool preempt_wanted(void)
+{
+    return read_sysreg(isr_el1) & 0x80;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ipc.h - what else touches a vCPU's waiting
+ */
+#ifndef IPC_H
+#define IPC_H
+
+#include "kernel.h"
+
+void ipc_deliver_signal(struct vcpu *vcpu, uint64_t bits); /* RECEIVING: its bound notification fired */
+void ipc_timeout(struct vcpu *vcpu);                       /* the deadline of what it waits for passed */
+void notification_leave(struct vcpu *vcpu);
+void notification_unlink_virq(struct notification *notification);
+void sc_lend(struct vcpu *caller, struct vcpu *server);
+void sc_take_back(struct vcpu *caller);
+void sc_detach(struct sc *sc);
+struct sc *vcpu_sc(const struct vcpu *vcpu);
+void ipc_orphan_caller(struct vcpu *server); /* it will never answer */
+
+/* The five calls, registers in x (x[1] = endpoint slot, x[2] = info, x[3..8] words, x[9] deadline). */
+enum status ipc_call(struct vcpu *self, uint64_t *x);
+enum status ipc_send(struct vcpu *self, uint64_t *x);
+enum status ipc_recv(struct vcpu *self, uint64_t *x);
+enum status ipc_reply(struct vcpu *self, uint64_t *x);
+enum status ipc_reply_recv(struct vcpu *self, uint64_t *x);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * syscall.c - from a number to a handler
+ *
+ * The look-ups are generated from idl/syscalls.def (build/gen/syscall_table.c); IPC is decoded by ipc.c.
+ *
+ * Always true:  a call that returns RESTART has changed nothing that it would not do again.
+ * Locking:      takes kernel_lock.
+ */
+#include "ipc.h"
+#include "sys.h"
+
+extern enum status (*const syscall_table[SYS_COUNT])(struct vcpu *self, uint64_t *x);
+extern const char *const syscall_names[SYS_COUNT];
+
+static enum status decode(struct vcpu *vcpu, uint64_t number)
+{
+    uint64_t *x = vcpu->regs.x;
+
+    switch (number) {
+    case SYS_endpoint_call:
+        return ipc_call(vcpu, x);
+    case SYS_endpoint_reply_recv:
+        return ipc_reply_recv(vcpu, x);
+    case SYS_endpoint_recv:
+        return ipc_recv(vcpu, x);
+    case SYS_endpoint_send:
+        return ipc_send(vcpu, x);
+    case SYS_endpoint_reply:
+        return ipc_reply(vcpu, x);
+    default:
+        if (number >= SYS_COUNT || !syscall_table[number])
+            return ERR_CALL;
+        return syscall_table[number](vcpu, x);
+    }
+}
+
+void syscall(struct vcpu *vcpu, uint64_t number)
+{
+    struct cpu *cpu = this_cpu();
+
+    kernel_lock();
+    enum status status = decode(vcpu, number);
+
+    /* The caller may have ended itself: then there is nobody to tell. */
+    if (status == RESTART) {
+        if (cpu->current == vcpu)
+            vcpu->regs.pc -= 4;
+        cpu->resched = true;
+    } else if (status != BLOCKED && cpu->current == vcpu) {
+        vcpu->regs.x[0] = status;
+    }
+    kernel_unlock();
+}
+
+enum status refused(struct vcpu *self, unsigned call, unsigned argument, enum status why)
+{
+    static const char *const words[] = {"", "no such call", "no such capability", "right missing",
+                                        "argument out of range"};
+
+    if (report_refusals)
+        kprintf("refused: vcpu %p pc 0x%lx: %s, argument %u: %s\n", (void *)self, self->regs.pc,
+                syscall_names[call], argument, why <= ERR_ARG ? words[why] : "refused");
+    return why;
+}
