@@ -22,6 +22,6 @@ $(B)/host/%.o: % | $(GEN)/vm.pb.h
 
 $(B)/bh: $(BH_OBJECTS)
 	$(call say,HOSTLD,$@)
-	$(Q)$(CC_HOST) -o $@ $^ -lxlutil -lprotobuf-nanopb
+	$(Q)$(CC_HOST) -o $@ $^ -lxlutil -lxenlight -lprotobuf-nanopb
 
 -include $(BH_OBJECTS:.o=.d)

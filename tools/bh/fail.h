@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fail.h - the tool's one way to say no: one line on stderr, then its exit status
+ */
+#ifndef BH_FAIL_H
+#define BH_FAIL_H
+
+enum exit_status {
+    EXIT_REFUSED = 1, /* a file, line or resource is not as it has to be; nothing was started */
+    EXIT_USAGE = 2,
+    EXIT_TIMEOUT = 124, /* --timeout, as timeout(1) */
+    EXIT_SILENT = 125,  /* the machine ended without saying why */
+};
+
+/* Print "bh: TEXT" and exit with EXIT_REFUSED. */
+_Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same with EXIT_USAGE and a pointer to --help. */
+_Noreturn void fail_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Print "bh: TEXT" only. */
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* malloc and friends that cannot return NULL. */
+void *must_alloc(unsigned long bytes);
+char *must_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

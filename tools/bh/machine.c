@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * machine.c - QEMU with the boot image, its serial line on stdin and stdout
+ *
+ * Everything between the person and the machine goes through pump(): keys one way, what the machine writes
+ * the other way through wire.c.  The terminal is raw meanwhile and restored however the tool ends.
+ */
+#define _GNU_SOURCE
+#include "machine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fail.h"
+#include "wire.h"
+
+#define CHUNK 4096u
+#define KEY_END_OF_INPUT '\x04'
+#define GRACE_SECONDS 10 /* from the machine's last words to QEMU's end */
+
+struct machine {
+    const struct options *options;
+    pid_t qemu;
+    int line; /* the serial line: our end of a socket pair */
+    struct wire wire;
+    char keys[CHUNK]; /* read from stdin, not yet taken by QEMU */
+    size_t key_bytes;
+    bool input_open;
+    bool end_of_input_due; /* send EOT behind the last key */
+    time_t deadline;       /* 0: none */
+    bool timed_out;
+};
+
+static struct termios saved_terminal;
+static bool terminal_is_raw;
+static volatile sig_atomic_t caught_signal;
+
+static void on_signal(int number)
+{
+    caught_signal = number;
+}
+
+static void terminal_restore(void)
+{
+    if (terminal_is_raw)
+        tcsetattr(STDIN_FILENO, TCSADRAIN, &saved_terminal);
+    terminal_is_raw = false;
+}
+
+static void terminal_make_raw(void)
+{
+    struct termios raw;
+
+    if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &saved_terminal) < 0)
+        return;
+    raw = saved_terminal;
+    cfmakeraw(&raw);
+    if (tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) < 0)
+        return;
+    terminal_is_raw = true;
+    atexit(terminal_restore);
+}
+
+static time_t now_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+/* ---- QEMU ----------------------------------------------------------------------------------- */
+
+/* A comma in a file name is doubled in QEMU's option syntax. */
+static char *escape_commas(const char *path)
+{
+    char *out = must_alloc(2 * strlen(path) + 1), *to = out;
+
+    for (; *path; path++) {
+        if (*path == ',')
+            *to++ = ',';
+        *to++ = *path;
+    }
+    return out;
+}
+
+/* The reference machine (docs/design.md, 8). */
+static char **qemu_arguments(const struct options *o, int image_fd)
+{
+    char **argv = must_alloc((64 + o->qemu_arg_count) * sizeof(*argv));
+    uint32_t n = 0;
+
+    argv[n++] = "qemu-system-aarch64";
+    argv[n++] = "-M";
+    argv[n++] = "virt,virtualization=on,gic-version=3,iommu=smmuv3";
+    argv[n++] = "-cpu";
+    argv[n++] = "cortex-a57";
+    argv[n++] = "-smp";
+    argv[n++] = must_print("%u", o->cpus);
+    argv[n++] = "-m";
+    argv[n++] = must_print("%lluM", (unsigned long long)o->memory_bytes >> 20);
+    argv[n++] = "-nodefaults";
+    argv[n++] = "-display";
+    argv[n++] = "none";
+    argv[n++] = "-serial";
+    argv[n++] = "stdio";
+    argv[n++] = "-kernel";
+    argv[n++] = must_print("/proc/self/fd/%d", image_fd);
+    if (o->icount) {
+        argv[n++] = "-icount";
+        argv[n++] = "shift=0,sleep=off";
+    }
+    if (o->disk) {
+        argv[n++] = "-drive";
+        argv[n++] = must_print("if=none,id=d,format=raw,file=%s", escape_commas(o->disk));
+        argv[n++] = "-device";
+        argv[n++] = "virtio-blk-pci,drive=d,addr=0x2,iommu_platform=on,disable-legacy=on";
+    }
+    for (uint32_t i = 0; i < o->qemu_arg_count; i++)
+        argv[n++] = (char *)o->qemu_args[i];
+    argv[n] = NULL;
+    return argv;
+}
+
+static _Noreturn void qemu_exec(char **argv, int line)
+{
+    /* It gets none of the terminal's signals, and does not outlive the tool. */
+    setsid();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGPIPE, SIG_DFL);
+    if (dup2(line, STDIN_FILENO) < 0 || dup2(line, STDOUT_FILENO) < 0)
+        _exit(127);
+    execvp(argv[0], argv);
+    complain("cannot run %s: %s", argv[0], strerror(errno));
+    _exit(127);
+}
+
+static void qemu_start(struct machine *m, int image_fd)
+{
+    char **argv = qemu_arguments(m->options, image_fd);
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        fail("cannot make a socket pair: %s", strerror(errno));
+    m->qemu = fork();
+    if (m->qemu < 0)
+        fail("cannot start QEMU: %s", strerror(errno));
+    if (m->qemu == 0)
+        qemu_exec(argv, pair[1]);
+    close(pair[1]);
+    m->line = pair[0];
+    fcntl(m->line, F_SETFL, O_NONBLOCK);
+}
+
+/* ---- the line ------------------------------------------------------------------------------- */
+
+static void write_out(const char *bytes, size_t count)
+{
+    while (count) {
+        ssize_t done = write(STDOUT_FILENO, bytes, count);
+
+        if (done < 0 && errno == EINTR && !caught_signal)
+            continue;
+        if (done < 0 && errno == EAGAIN) {
+            struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+            poll(&out, 1, 1000);
+            continue;
+        }
+        if (done <= 0)
+            return; /* nobody reads any more: the machine goes on */
+        bytes += done;
+        count -= (size_t)done;
+    }
+}
+
+/* False at the line's end. */
+static bool pump_output(struct machine *m)
+{
+    char in[CHUNK], out[CHUNK + WIRE_SEQUENCE_MAX];
+    ssize_t got = read(m->line, in, sizeof(in));
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (got <= 0)
+        return false;
+    write_out(out, wire_filter(&m->wire, in, (size_t)got, out));
+    if (m->wire.ended && !m->deadline)
+        m->deadline = now_seconds() + GRACE_SECONDS;
+    return true;
+}
+
+/* Without a terminal and with all consoles on the wire, the end of input is a key like any other. */
+static void pump_input(struct machine *m)
+{
+    ssize_t got = read(STDIN_FILENO, m->keys + m->key_bytes, sizeof(m->keys) - m->key_bytes);
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got > 0) {
+        m->key_bytes += (size_t)got;
+        return;
+    }
+    m->input_open = false;
+    m->end_of_input_due = !m->options->console;
+}
+
+static void pump_keys(struct machine *m)
+{
+    ssize_t done;
+
+    if (!m->key_bytes && m->end_of_input_due) {
+        m->keys[m->key_bytes++] = KEY_END_OF_INPUT;
+        m->end_of_input_due = false;
+    }
+    if (!m->key_bytes)
+        return;
+    done = send(m->line, m->keys, m->key_bytes, MSG_NOSIGNAL);
+    if (done > 0) {
+        m->key_bytes -= (size_t)done;
+        memmove(m->keys, m->keys + done, m->key_bytes);
+    }
+}
+
+static int milliseconds_left(const struct machine *m)
+{
+    time_t now = now_seconds();
+
+    if (!m->deadline)
+        return -1;
+    return m->deadline <= now ? 0 : (int)((m->deadline - now) * 1000);
+}
+
+/* Carry bytes until the line ends, a signal comes or the deadline passes. */
+static void pump(struct machine *m)
+{
+    while (!caught_signal) {
+        bool sending = m->key_bytes || m->end_of_input_due;
+        bool reading = m->input_open && m->key_bytes < sizeof(m->keys);
+        struct pollfd fds[] = {
+            {.fd = m->line, .events = (short)(POLLIN | (sending ? POLLOUT : 0))},
+            {.fd = reading ? STDIN_FILENO : -1, .events = POLLIN},
+        };
+        int left = milliseconds_left(m);
+
+        if (left == 0) {
+            m->timed_out = !m->wire.ended;
+            return;
+        }
+        if (poll(fds, 2, left) < 0)
+            continue;
+        if (fds[1].revents)
+            pump_input(m);
+        if (fds[0].revents & POLLOUT)
+            pump_keys(m);
+        if (fds[0].revents & (POLLIN | POLLHUP | POLLERR) && !pump_output(m))
+            return;
+    }
+}
+
+/* ---- the end -------------------------------------------------------------------------------- */
+
+/* QEMU's wait status; a QEMU that still runs is killed. */
+static int qemu_end(const struct machine *m, bool line_has_ended)
+{
+    int status = 0;
+
+    if (!line_has_ended)
+        kill(m->qemu, SIGKILL);
+    while (waitpid(m->qemu, &status, 0) < 0 && errno == EINTR)
+        ;
+    return status;
+}
+
+static int machine_status(const struct machine *m, int qemu_status)
+{
+    if (m->wire.ended) {
+        if (m->wire.text[0])
+            complain("%s", m->wire.text);
+        return m->wire.status;
+    }
+    if (caught_signal)
+        return 128 + caught_signal;
+    if (m->timed_out) {
+        complain("the machine was still running after %u seconds", m->options->timeout_seconds);
+        return EXIT_TIMEOUT;
+    }
+    if (WIFEXITED(qemu_status) && WEXITSTATUS(qemu_status) == 0)
+        complain("the machine ended without saying why");
+    else if (WIFEXITED(qemu_status))
+        complain("QEMU ended with status %d", WEXITSTATUS(qemu_status));
+    else
+        complain("QEMU was killed by signal %d", WTERMSIG(qemu_status));
+    return EXIT_SILENT;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_signal};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int machine_run(const struct options *options, int image_fd)
+{
+    struct machine m = {.options = options, .input_open = true};
+    char rest[WIRE_SEQUENCE_MAX];
+    int qemu_status;
+
+    qemu_start(&m, image_fd);
+    catch_signals();
+    terminal_make_raw();
+    if (options->timeout_seconds)
+        m.deadline = now_seconds() + (time_t)options->timeout_seconds;
+
+    pump(&m);
+    write_out(rest, wire_flush(&m.wire, rest));
+    qemu_status = qemu_end(&m, !m.timed_out && !caught_signal && milliseconds_left(&m) != 0);
+    terminal_restore();
+    return machine_status(&m, qemu_status);
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * main.c - bh, the host's side of Bulkhead
+ *
+ * `bh run` judges everything that can be judged before boot, writes a boot image and runs QEMU with it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "fail.h"
+#include "image.h"
+#include "machine.h"
+#include "options.h"
+
+/* An open file without a name: nothing is left behind, however the tool ends. */
+static int open_nameless(void)
+{
+    const char *directory = getenv("TMPDIR");
+    char *path = must_print("%s/bh-image-XXXXXX", directory && *directory ? directory : "/tmp");
+    int fd = mkstemp(path);
+
+    if (fd < 0)
+        fail("cannot make %s: %s", path, strerror(errno));
+    unlink(path);
+    free(path);
+    return fd;
+}
+
+static int open_named(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+
+    if (fd < 0)
+        fail("--write-image %s: %s", path, strerror(errno));
+    return fd;
+}
+
+static int run(int argc, char **argv)
+{
+    struct options options = options_parse(argc, argv);
+    struct vm *vms = must_alloc(VM_FILES_MAX * sizeof(*vms));
+    uint64_t image_bytes;
+    int fd;
+
+    for (uint32_t i = 0; i < options.file_count; i++) {
+        vms[i] = vm_read(options.files[i].path);
+        vms[i].config.autostart = options.files[i].autostart;
+    }
+    check_names(&options, vms);
+    check_volumes(&options, vms);
+
+    fd = options.write_image ? open_named(options.write_image) : open_nameless();
+    image_bytes = image_write(fd, &options, vms, options.file_count);
+    check_memory(&options, vms, image_bytes);
+    if (options.write_image)
+        return 0;
+    return machine_run(&options, fd);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 2 && !strcmp(argv[1], "run"))
+        return run(argc - 1, argv + 1);
+    if (argc >= 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))) {
+        options_help();
+        return 0;
+    }
+    if (argc >= 2)
+        fail_usage("unknown verb '%s'", argv[1]);
+    fail_usage("no verb");
+}

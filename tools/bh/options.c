@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * options.c - what the command line said
+ */
+#define _GNU_SOURCE
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fail.h"
+
+enum option_key {
+    OPT_CONSOLE = 256,
+    OPT_CPUS,
+    OPT_MEMORY,
+    OPT_ICOUNT,
+    OPT_DISK,
+    OPT_TIMEOUT,
+    OPT_APPEND,
+    OPT_QEMU_ARG,
+    OPT_LATER,
+    OPT_KERNEL,
+    OPT_INIT,
+    OPT_DIRECTORY,
+    OPT_WRITE_IMAGE,
+};
+
+static const struct option long_options[] = {
+    {"console", required_argument, NULL, OPT_CONSOLE},
+    {"cpus", required_argument, NULL, OPT_CPUS},
+    {"memory", required_argument, NULL, OPT_MEMORY},
+    {"icount", no_argument, NULL, OPT_ICOUNT},
+    {"disk", required_argument, NULL, OPT_DISK},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"append-options", required_argument, NULL, OPT_APPEND},
+    {"qemu-arg", required_argument, NULL, OPT_QEMU_ARG},
+    {"later", required_argument, NULL, OPT_LATER},
+    {"kernel", required_argument, NULL, OPT_KERNEL},
+    {"init", required_argument, NULL, OPT_INIT},
+    {"directory", required_argument, NULL, OPT_DIRECTORY},
+    {"write-image", required_argument, NULL, OPT_WRITE_IMAGE},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+void options_help(void)
+{
+    fputs(
+        "usage: bh run [OPTION...] FILE.cfg...\n"
+        "Boot a machine with the VMs of these xl.cfg files.\n"
+        "\n"
+        "  --console NAME      only that VM's console on stdin and stdout; exit 0 when it powers off\n"
+        "  --disk IMG          the machine's disk, raw; its GPT partitions are the volumes, by label\n"
+        "  --cpus N            physical CPUs, 1 to 8 (4)\n"
+        "  --memory SIZE       physical memory (2G)\n"
+        "  --timeout SECONDS   end the machine after that long, with status 124\n"
+        "  --later FILE.cfg    this VM is known to the machine but not started: `create NAME` does\n"
+        "  --icount            one instruction is one nanosecond of the machine's time\n"
+        "\n"
+        "for tests:\n"
+        "  --append-options KEY=VALUE  for init and the services, in the boot image\n"
+        "  --qemu-arg ARG              one more argument for QEMU\n"
+        "  --kernel FILE  --init FILE  another kernel.bin; an ELF program in init's place\n"
+        "  --directory DIR             where kernel/ and services/ are (where bh itself is)\n"
+        "  --write-image FILE          write the boot image and stop\n"
+        "\n"
+        "Keys go to the machine, Ctrl-C too; Ctrl-] leaves a VM's console for Bulkhead's own prompt,\n"
+        "and `poweroff` there ends the machine.  Exit status: what the machine says at its end; 1 refused,\n"
+        "2 usage, 124 timeout, 125 the machine ended without a word.\n",
+        stdout);
+}
+
+bool size_parse(const char *text, uint64_t *bytes)
+{
+    char *end;
+    unsigned long long number;
+    unsigned shift = 0;
+
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    number = strtoull(text, &end, 10);
+    switch (*end) {
+    case 'K':
+    case 'k':
+        shift = 10;
+        break;
+    case 'M':
+    case 'm':
+        shift = 20;
+        break;
+    case 'G':
+    case 'g':
+        shift = 30;
+        break;
+    }
+    if (errno || end[shift ? 1 : 0] || number > UINT64_MAX >> shift)
+        return false;
+    *bytes = (uint64_t)number << shift;
+    return true;
+}
+
+static uint32_t number_parse(const char *option, const char *text, uint64_t min, uint64_t max)
+{
+    uint64_t number;
+
+    if (!size_parse(text, &number) || number < min || number > max)
+        fail_usage("%s %s: a number from %llu to %llu is needed", option, text, (unsigned long long)min,
+                   (unsigned long long)max);
+    return (uint32_t)number;
+}
+
+static void add_file(struct options *o, const char *path, bool autostart)
+{
+    if (o->file_count == VM_FILES_MAX)
+        fail_usage("more than %u VM files", VM_FILES_MAX);
+    o->files[o->file_count++] = (struct vm_file){path, autostart};
+}
+
+/* The machine reads options as words "key=value" separated by blanks. */
+static void add_bundle_option(struct options *o, const char *text)
+{
+    size_t used = strlen(o->bundle_options);
+    int more;
+
+    if (!strchr(text, '=') || strpbrk(text, " \t\n"))
+        fail_usage("--append-options %s: KEY=VALUE without blanks is needed", text);
+    more =
+        snprintf(o->bundle_options + used, sizeof(o->bundle_options) - used, "%s%s", used ? " " : "", text);
+    if (more < 0 || (size_t)more >= sizeof(o->bundle_options) - used)
+        fail_usage("--append-options: more than %zu bytes in all", sizeof(o->bundle_options) - 1);
+}
+
+static const char *own_directory(void)
+{
+    static char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    char *slash;
+
+    if (length < 0)
+        fail("cannot find out where bh is: %s", strerror(errno));
+    path[length] = '\0';
+    slash = strrchr(path, '/');
+    *slash = '\0';
+    return path;
+}
+
+static void option_apply(struct options *o, int key, const char *value)
+{
+    switch (key) {
+    case OPT_CONSOLE:
+        o->console = value;
+        break;
+    case OPT_CPUS:
+        o->cpus = number_parse("--cpus", value, 1, 8);
+        break;
+    case OPT_MEMORY:
+        if (!size_parse(value, &o->memory_bytes) || o->memory_bytes < 64u << 20 ||
+            o->memory_bytes > 64ull << 30 || o->memory_bytes % (2u << 20))
+            fail_usage("--memory %s: a size from 64M to 64G in steps of 2M is needed", value);
+        break;
+    case OPT_ICOUNT:
+        o->icount = true;
+        break;
+    case OPT_DISK:
+        o->disk = value;
+        break;
+    case OPT_TIMEOUT:
+        o->timeout_seconds = number_parse("--timeout", value, 1, 1000000);
+        break;
+    case OPT_APPEND:
+        add_bundle_option(o, value);
+        break;
+    case OPT_QEMU_ARG:
+        o->qemu_args[o->qemu_arg_count++] = value;
+        break;
+    case OPT_LATER:
+        add_file(o, value, false);
+        break;
+    case OPT_KERNEL:
+        o->kernel = value;
+        break;
+    case OPT_INIT:
+        o->init = value;
+        break;
+    case OPT_DIRECTORY:
+        o->directory = value;
+        break;
+    case OPT_WRITE_IMAGE:
+        o->write_image = value;
+        break;
+    case 'h':
+        options_help();
+        exit(0);
+    default:
+        fail_usage("run: unknown option or missing value");
+    }
+}
+
+struct options options_parse(int argc, char **argv)
+{
+    struct options o = {.cpus = 4, .memory_bytes = 2ull << 30};
+    int key;
+
+    o.qemu_args = must_alloc((unsigned long)argc * sizeof(*o.qemu_args));
+    while ((key = getopt_long(argc, argv, "h", long_options, NULL)) != -1)
+        option_apply(&o, key, optarg);
+    while (optind < argc)
+        add_file(&o, argv[optind++], true);
+
+    if (o.file_count == 0 && !o.init)
+        fail_usage("run: no VM file");
+    if (!o.directory)
+        o.directory = own_directory();
+    if (!o.kernel)
+        o.kernel = must_print("%s/kernel/kernel.bin", o.directory);
+    if (o.console) {
+        char *word = must_print("console=%s", o.console);
+
+        add_bundle_option(&o, word);
+        free(word);
+    }
+    return o;
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmfile.c - a VM as its xl.cfg file says it
+ */
+#define _GNU_SOURCE
+#include "vmfile.h"
+
+#include <libxlutil.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+#include "keys.h"
+#include "options.h"
+
+#define MIB (1ull << 20)
+#define VCPUS_MAX 16
+#define WEIGHT_USUAL 256
+#define WEIGHT_MAX 65535
+
+/* A file while it is read; libxlutil's own words go to `report`. */
+struct reader {
+    struct vm *vm;
+    struct file text;
+    XLU_Config *xlu;
+    FILE *report;
+    char *report_text;
+    size_t report_bytes;
+};
+
+static const char *const known_keys[] = {
+    "name",  "kernel", "ramdisk",     "extra",     "root",     "cmdline",    "memory",
+    "vcpus", "disk",   "on_poweroff", "on_reboot", "on_crash", "cpu_weight",
+};
+
+static uint32_t line_of(const struct reader *r, const char *key)
+{
+    return keys_line((const char *)r->text.bytes, key);
+}
+
+#define fail_at(r, key, format, ...)                                                                         \
+    fail("%s:%u: %s: " format, (r)->vm->path, line_of(r, key), key __VA_OPT__(, ) __VA_ARGS__)
+
+/* The first line of what libxlutil reported; it names file and line itself. */
+static _Noreturn void fail_reported(struct reader *r)
+{
+    fflush(r->report);
+    fail("%.*s", (int)strcspn(r->report_text, "\n"), r->report_text);
+}
+
+static void reader_open(struct reader *r, const char *path)
+{
+    r->text = file_read("run", path);
+    r->report = open_memstream(&r->report_text, &r->report_bytes);
+    r->xlu = r->report ? xlu_cfg_init(r->report, path) : NULL;
+    if (!r->xlu)
+        fail("out of memory");
+    if (r->text.size_bytes > INT_MAX || memchr(r->text.bytes, '\0', r->text.size_bytes))
+        fail("%s: this is not a text file", path);
+    if (xlu_cfg_readdata(r->xlu, (const char *)r->text.bytes, (int)r->text.size_bytes))
+        fail_reported(r);
+}
+
+static void reader_close(struct reader *r)
+{
+    xlu_cfg_destroy(r->xlu);
+    fclose(r->report);
+    free(r->report_text);
+    free(r->text.bytes);
+    free(r->text.path);
+}
+
+static void refuse_unknown_keys(const struct reader *r)
+{
+    const char *at = (const char *)r->text.bytes;
+    uint32_t line = 1;
+    struct key key;
+
+    while (keys_next(&at, &line, &key)) {
+        size_t i = 0;
+
+        while (i < sizeof(known_keys) / sizeof(known_keys[0]) && strcmp(known_keys[i], key.name))
+            i++;
+        if (i == sizeof(known_keys) / sizeof(known_keys[0]))
+            fail("%s:%u: %s: this key means nothing to Bulkhead", r->vm->path, key.line, key.name);
+    }
+}
+
+/* NULL when the key is not there. */
+static const char *read_string(struct reader *r, const char *key)
+{
+    const char *value;
+    int error = xlu_cfg_get_string(r->xlu, key, &value, 1);
+
+    if (error == EINVAL)
+        fail_at(r, key, "a single value is needed, not a list");
+    return error ? NULL : value;
+}
+
+static void read_text(struct reader *r, const char *key, char *out, size_t bytes)
+{
+    const char *value = read_string(r, key);
+
+    if (value && strlen(value) >= bytes)
+        fail_at(r, key, "longer than %zu characters", bytes - 1);
+    snprintf(out, bytes, "%s", value ? value : "");
+}
+
+static uint64_t read_number(struct reader *r, const char *key, uint64_t min, uint64_t max, uint64_t otherwise)
+{
+    const char *text = read_string(r, key);
+    uint64_t value;
+
+    if (!text)
+        return otherwise;
+    /* Plain numbers only: xl.cfg has no unit letters. */
+    if (text[strspn(text, "0123456789")] || !size_parse(text, &value) || value < min || value > max)
+        fail_at(r, key, "'%s' is not a number from %llu to %llu", text, (unsigned long long)min,
+                (unsigned long long)max);
+    return value;
+}
+
+static bh_OnEvent read_event(struct reader *r, const char *key, bh_OnEvent otherwise)
+{
+    const char *text = read_string(r, key);
+
+    if (!text)
+        return otherwise;
+    if (!strcmp(text, "destroy"))
+        return bh_OnEvent_DESTROY;
+    if (!strcmp(text, "restart"))
+        return bh_OnEvent_RESTART;
+    if (!strcmp(text, "preserve"))
+        return bh_OnEvent_PRESERVE;
+    fail_at(r, key, "'%s' is none of destroy, restart, preserve", text);
+}
+
+static void read_name(struct reader *r)
+{
+    bh_VmConfig *config = &r->vm->config;
+    const char *allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+    r->vm->name_line = line_of(r, "name");
+    read_text(r, "name", config->name, sizeof(config->name));
+    if (!config->name[0])
+        fail("%s: name: a VM needs a name", r->vm->path);
+    if (config->name[strspn(config->name, allowed)])
+        fail_at(r, "name", "'%s': only letters, digits, '.', '_' and '-'", config->name);
+}
+
+/* Relative paths count from the file's own directory. */
+static char *read_path(struct reader *r, const char *key)
+{
+    const char *value = read_string(r, key);
+    const char *slash = strrchr(r->vm->path, '/');
+
+    if (!value)
+        return NULL;
+    if (!*value)
+        fail_at(r, key, "the path is empty");
+    if (*value == '/' || !slash)
+        return must_print("%s", value);
+    return must_print("%.*s/%s", (int)(slash - r->vm->path), r->vm->path, value);
+}
+
+/* As xl does: `cmdline` is the whole, or else `root` and `extra` in this order. */
+static void read_command_line(struct reader *r)
+{
+    bh_VmConfig *config = &r->vm->config;
+    const char *cmdline = read_string(r, "cmdline"), *root = read_string(r, "root"),
+               *extra = read_string(r, "extra");
+    const char *last = cmdline ? "cmdline" : extra ? "extra" : "root";
+    char *whole;
+
+    if (cmdline && (root || extra))
+        fail_at(r, "cmdline", "it is the whole command line: 'root' and 'extra' cannot be given too");
+    if (cmdline)
+        whole = must_print("%s", cmdline);
+    else
+        whole = must_print("%s%s%s%s", root ? "root=" : "", root ? root : "", root && extra ? " " : "",
+                           extra ? extra : "");
+    if (strlen(whole) >= sizeof(config->extra))
+        fail_at(r, last, "the kernel's command line is longer than %zu characters",
+                sizeof(config->extra) - 1);
+    snprintf(config->extra, sizeof(config->extra), "%s", whole);
+    free(whole);
+}
+
+/* `ram:SIZE` is ours; the parser takes it for a path when it comes as phy: does. */
+static void read_disk(struct reader *r, const char *text, bh_Disk *out)
+{
+    char *spec = must_print("%s%s", strncmp(text, "ram:", 4) ? "" : "phy:", text);
+    const char *specs[] = {spec};
+    libxl_device_disk disk;
+    uint64_t bytes;
+
+    libxl_device_disk_init(&disk);
+    if (xlu_disk_parse(r->xlu, 1, specs, &disk)) {
+        fflush(r->report);
+        fail_at(r, "disk", "'%s': %.*s", text, (int)strcspn(r->report_text, "\n"), r->report_text);
+    }
+    if (!disk.pdev_path || !disk.pdev_path[0] || !disk.vdev)
+        fail_at(r, "disk", "'%s': phy:LABEL,VDEV,MODE is needed", text);
+    if (disk.format != LIBXL_DISK_FORMAT_RAW || disk.is_cdrom)
+        fail_at(r, "disk", "'%s': only raw disks", text);
+    if (strlen(disk.pdev_path) >= sizeof(out->volume))
+        fail_at(r, "disk", "'%s': the volume's name is longer than %zu characters", text,
+                sizeof(out->volume) - 1);
+    if (strlen(disk.vdev) != 3 || strncmp(disk.vdev, "vd", 2) || disk.vdev[2] < 'a' || disk.vdev[2] > 'd')
+        fail_at(r, "disk", "'%s': the device must be one of vda to vdd", text);
+    if (!strncmp(disk.pdev_path, "ram:", 4) && (!size_parse(disk.pdev_path + 4, &bytes) || bytes == 0))
+        fail_at(r, "disk", "'%s': ram: needs a size, as ram:64M", text);
+
+    snprintf(out->volume, sizeof(out->volume), "%s", disk.pdev_path);
+    snprintf(out->vdev, sizeof(out->vdev), "%s", disk.vdev);
+    out->writable = disk.readwrite != 0;
+    libxl_device_disk_dispose(&disk);
+    free(spec);
+}
+
+static void read_disks(struct reader *r)
+{
+    bh_VmConfig *config = &r->vm->config;
+    XLU_ConfigList *list;
+    int count, error = xlu_cfg_get_list(r->xlu, "disk", &list, &count, 1);
+
+    r->vm->disk_line = line_of(r, "disk");
+    if (error == ESRCH)
+        return;
+    if (error)
+        fail_at(r, "disk", "a list is needed, as ['phy:debian1,vda,w']");
+    if (count > (int)(sizeof(config->disks) / sizeof(config->disks[0])))
+        fail_at(r, "disk", "more than %zu disks", sizeof(config->disks) / sizeof(config->disks[0]));
+
+    for (int i = 0; i < count; i++) {
+        const char *text = xlu_cfg_get_listitem(list, i);
+
+        if (!text)
+            fail_at(r, "disk", "entry %d is not a string", i + 1);
+        read_disk(r, text, &config->disks[i]);
+        for (int j = 0; j < i; j++)
+            if (!strcmp(config->disks[j].vdev, config->disks[i].vdev))
+                fail_at(r, "disk", "two disks are %s", config->disks[i].vdev);
+        config->disks_count++;
+    }
+}
+
+static void read_memory(struct reader *r)
+{
+    uint64_t mib = read_number(r, "memory", 1, 65536, 0);
+
+    r->vm->memory_line = line_of(r, "memory");
+    if (!mib)
+        fail("%s: memory: a VM needs memory (in MiB)", r->vm->path);
+    if (mib % 2)
+        fail_at(r, "memory", "%llu: an even number of MiB is needed", (unsigned long long)mib);
+    r->vm->config.memory_bytes = mib * MIB;
+}
+
+struct vm vm_read(const char *path)
+{
+    struct vm vm = {.path = path, .config = bh_VmConfig_init_zero};
+    struct reader r = {.vm = &vm};
+
+    reader_open(&r, path);
+    refuse_unknown_keys(&r);
+    read_name(&r);
+    read_memory(&r);
+    vm.config.vcpus = (uint32_t)read_number(&r, "vcpus", 1, VCPUS_MAX, 1);
+    vm.config.weight = (uint32_t)read_number(&r, "cpu_weight", 1, WEIGHT_MAX, WEIGHT_USUAL);
+    vm.kernel = read_path(&r, "kernel");
+    vm.ramdisk = read_path(&r, "ramdisk");
+    if (!vm.kernel)
+        fail("%s: kernel: a VM needs a kernel", path);
+    vm.kernel_line = line_of(&r, "kernel");
+    vm.ramdisk_line = line_of(&r, "ramdisk");
+    read_command_line(&r);
+    read_disks(&r);
+    vm.config.on_poweroff = read_event(&r, "on_poweroff", bh_OnEvent_DESTROY);
+    vm.config.on_reboot = read_event(&r, "on_reboot", bh_OnEvent_RESTART);
+    vm.config.on_crash = read_event(&r, "on_crash", bh_OnEvent_DESTROY);
+    reader_close(&r);
+    return vm;
+}
