@@ -33,44 +33,54 @@ static void spi_fired(uint32_t intid)
         notification_signal(slot_object(&irqs[intid].notify_cap), irqs[intid].notify_cap.badge);
 }
 
-void irq_handle(void)
+/* `intid` has been acknowledged.  kernel_lock. */
+static void handle(struct cpu *cpu, uint32_t intid)
+{
+    gic_priority_drop(intid);
+    switch (intid) {
+    case SGI_KICK:
+        __atomic_store_n(&cpu->kick, 0, __ATOMIC_RELEASE);
+        cpu->resched = true;
+        break;
+    case PPI_HYP_TIMER:
+        cpu->timer_armed = BH_FOREVER;
+        hyp_timer_arm(BH_FOREVER);
+        cpu->resched = true;
+        break;
+    case PPI_VTIMER:
+        kernel_unlock(); /* it takes the lock by itself, if it must */
+        vtimer_fired(cpu);
+        kernel_lock();
+        return; /* the guest deactivates it */
+    case PPI_MAINTENANCE:
+        vgic_maintenance(cpu);
+        break;
+    default:
+        if (intid >= 32)
+            spi_fired(intid);
+        break;
+    }
+    gic_deactivate(intid);
+}
+
+bool irq_take_vtimer(uint32_t *intid)
+{
+    *intid = gic_acknowledge();
+    if (*intid != PPI_VTIMER)
+        return false;
+    gic_priority_drop(PPI_VTIMER);
+    vtimer_fired(this_cpu());
+    return true;
+}
+
+void irq_handle(uint32_t intid)
 {
     struct cpu *cpu = this_cpu();
 
-    for (;;) {
-        uint32_t intid = gic_acknowledge();
-
-        if (intid >= 1020)
-            return;
-        gic_priority_drop(intid);
-        switch (intid) {
-        case SGI_KICK:
-            __atomic_store_n(&cpu->kick, 0, __ATOMIC_RELEASE);
-            cpu->resched = true;
-            break;
-        case PPI_HYP_TIMER:
-            cpu->timer_armed = BH_FOREVER;
-            hyp_timer_arm(BH_FOREVER);
-            cpu->resched = true;
-            break;
-        case PPI_VTIMER:
-            vtimer_fired(cpu); /* the guest deactivates it */
-            continue;
-        case PPI_MAINTENANCE:
-            vgic_maintenance(cpu);
-            break;
-        default:
-            if (intid >= 32)
-                spi_fired(intid);
-            break;
-        }
-        gic_deactivate(intid);
+    while (intid < 1020) {
+        handle(cpu, intid);
+        intid = gic_acknowledge();
     }
-}
-
-bool irq_handle_vtimer(void)
-{
-    return false;
 }
 
 void timers_expire(struct cpu *cpu, uint64_t t)

@@ -459,12 +459,16 @@ struct log {
 
 /* ---- aarch64/guest.c, vgic.c, vtimer.c: the guest side (one owner)
  * ------------------------------------------ */
-void guest_init(struct vcpu *vcpu);  /* vcpu_configure of kind guest: reset values */
-void guest_load(struct vcpu *vcpu);  /* it becomes cpu->el1_owner (the old one is saved): EL1 registers,
-                                        timers, list registers */
-void guest_unload(struct cpu *cpu);  /* save cpu->el1_owner's state and leave safe EL1 state for services;
-                                        el1_owner = NULL */
-void guest_enter(struct vcpu *vcpu); /* el1_owner, about to be entered: bring list registers up to date */
+void guest_init(struct vcpu *vcpu); /* vcpu_configure of kind guest: reset values */
+void guest_load(struct vcpu *vcpu); /* it becomes cpu->el1_owner (the old one is saved): EL1 registers,
+                                       timers, list registers */
+void guest_unload(struct cpu *cpu); /* save cpu->el1_owner's state and leave safe EL1 state for services;
+                                       el1_owner = NULL */
+/* guest_enter(), guest_shield(), guest_unshield(), guest_kicked(), HCR_GUEST: aarch64/guest.h */
+bool guest_is_unloaded(
+    struct vcpu *vcpu); /* kernel_lock; false: asked its pCPU, the caller returns RESTART */
+/* The saved copy of a register from REG_SP_EL1 on, of an unloaded guest; NULL: there is no such register. */
+uint64_t *guest_reg(struct vcpu *vcpu, uint32_t reg);
 /* A synchronous exception from a guest (esr = ESR_EL2), kernel_lock NOT held; takes it when it needs it. */
 void guest_sync(struct vcpu *vcpu, uint64_t esr);
 /* The reply of an exit: write registers, step, inject.  kernel_lock held, vCPU off CPU or this pCPU's. */
@@ -492,16 +496,17 @@ void gic_cpu_init(void);
 void gic_enable(uint32_t intid); /* this pCPU's PPI, or an SPI to pCPU 0 */
 void gic_disable(uint32_t intid);
 void gic_set_active(uint32_t intid, bool active); /* this pCPU's PPI: GICR_ISACTIVER0/ICACTIVER0 */
-void irq_handle(void); /* irq.c: take and handle every pending interrupt; kernel_lock */
-bool irq_handle_vtimer(
-    void); /* fast path: the pending interrupt was the guest's timer, and is handled; no lock */
+/* irq.c: handle an acknowledged interrupt and every further one that is pending; kernel_lock held */
+void irq_handle(uint32_t intid);
+/* Acknowledge one; true: it was the guest's timer, and is handled.  kernel_lock NOT held. */
+bool irq_take_vtimer(uint32_t *intid);
 void gic_send_sgi(struct cpu *target, uint32_t sgi);
 void mmu_init(void); /* EL2 stage 1 from the boot page tables: kernel text RX, rodata R, the rest RW XN */
 void mmu_cpu_init(void);
 void tlb_flush_ipa(struct aspace *aspace, uint64_t ipa, uint64_t bytes); /* stage 2 of its VMID, all pCPUs */
 void tlb_flush_vmid(struct aspace *aspace);
-void tlb_flush_all_guests(void);          /* VMIDs are recycled */
-void tlb_publish(void);                   /* table entries written so far are seen by every walker */
+void tlb_flush_all_guests(void);   /* VMIDs are recycled */
+void tlb_publish(void);            /* table entries written so far are seen by every walker */
 void vttbr_unload(uint64_t vttbr); /* this pCPU's VTTBR_EL2, if it is that one, becomes aspace_vttbr_none() */
 
 static inline uint64_t now(void)

@@ -2,6 +2,7 @@
 /*
  * main.c - power-on, in order
  */
+#include "aarch64/guest.h"
 #include "boot.h"
 #include "psci.h"
 #include "report.h"
@@ -55,13 +56,14 @@ struct vcpu *kernel_main(void)
 
     cpu_count = bundle->pcpu_count;
     report_refusals = boot_option(bundle, "debug");
+    guest_pmu_allowed = boot_option(bundle, "pmu=1");
     for (uint32_t i = 0; i < cpu_count; i++)
         cpu_setup(i);
     mmu_init();
     cpu_registers_init(boot_option(bundle, "pmu=1"));
     gic_init();
     gic_cpu_init();
-    vgic_init();
+    guest_cpu_init();
     smmu_init();
     gic_enable(SMMU_IRQ_EVENT);
     gic_enable(SMMU_IRQ_ERROR);
@@ -79,6 +81,6 @@ struct vcpu *secondary_main(void)
     mmu_cpu_init();
     cpu_registers_init(boot_option(bundle, "pmu=1"));
     gic_cpu_init();
-    vgic_init();
+    guest_cpu_init();
     return cpu_start();
 }

@@ -13,19 +13,15 @@
 #include "cpu.h"
 
 #include "aarch64/guest.h"
+#include "aarch64/irq.h"
 #include "dispatcher.h"
 #include "ipc.h"
 
 struct cpu cpus[CPU_MAX];
 uint32_t cpu_count;
 
-#define HCR_VM (1ull << 0)
-#define HCR_FMO (1ull << 3)
-#define HCR_IMO (1ull << 4)
-#define HCR_AMO (1ull << 5)
 #define HCR_DC (1ull << 12)
 #define HCR_TGE (1ull << 27)
-#define HCR_RW (1ull << 31)
 #define HCR_SERVICE (HCR_VM | HCR_FMO | HCR_IMO | HCR_AMO | HCR_DC | HCR_TGE | HCR_RW)
 
 #define CPTR_RES1 0x33ffull
@@ -145,7 +141,7 @@ static void idle(void)
     dsb(sy);
     __asm__ volatile("wfi");
     kernel_lock();
-    irq_handle();
+    irq_handle(gic_acknowledge());
 }
 
 /* Leave the kernel: decide who runs, load it.  kernel_lock is held, and released here. */
@@ -226,6 +222,22 @@ static void service_sync(struct cpu *cpu, struct vcpu *vcpu, uint64_t esr)
     kernel_unlock();
 }
 
+/* With nothing for the dispatcher: enter the current one, which nobody takes away without an IPI. */
+static inline struct vcpu *go_on(struct cpu *cpu)
+{
+    struct vcpu *vcpu = cpu->current;
+
+    if (!vcpu || cpu->resched || cpu->evict) {
+        kernel_lock();
+        return leave(cpu);
+    }
+    if (cpu->loaded != vcpu)
+        load(cpu, vcpu);
+    if (vcpu->kind == VCPU_GUEST && vcpu->virqs.dirty)
+        guest_enter(vcpu);
+    return vcpu;
+}
+
 struct vcpu *trap_sync(struct vcpu *vcpu, uint64_t esr)
 {
     struct cpu *cpu = vcpu->cpu;
@@ -237,31 +249,18 @@ struct vcpu *trap_sync(struct vcpu *vcpu, uint64_t esr)
     else
         guest_sync(vcpu, esr);
 
-    /* Nothing for the dispatcher: go on with the current one, which nobody takes away without an IPI. */
-    if (cpu->current && !cpu->resched && !cpu->evict) {
-        vcpu = cpu->current;
-        if (cpu->loaded != vcpu)
-            load(cpu, vcpu);
-        if (vcpu->kind == VCPU_GUEST && vcpu->virqs.dirty)
-            guest_enter(vcpu);
-        return vcpu;
-    }
-    kernel_lock();
-    return leave(cpu);
+    return go_on(cpu);
 }
 
 struct vcpu *trap_irq(struct vcpu *vcpu)
 {
     struct cpu *cpu = vcpu->cpu;
+    uint32_t intid;
 
-    if (vcpu->kind == VCPU_GUEST && irq_handle_vtimer()) {
-        if (!cpu->resched && vcpu->virqs.dirty)
-            guest_enter(vcpu);
-        if (!cpu->resched)
-            return vcpu;
-    }
+    if (irq_take_vtimer(&intid))
+        return go_on(cpu);
     kernel_lock();
-    irq_handle();
+    irq_handle(intid);
     return leave(cpu);
 }
 

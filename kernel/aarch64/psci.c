@@ -54,15 +54,12 @@ void cpu_registers_init(bool pmu)
 
     this_cpu()->mpidr = read_sysreg(mpidr_el1);
     write_sysreg(cptr_el2, 0x33ffull | 1ull << 10);
-    write_sysreg(hstr_el2, 0);
     write_sysreg(cnthctl_el2, 1); /* EL1PCTEN: the physical counter is free to read, its timer is not */
     write_sysreg(cntvoff_el2, 0);
     write_sysreg(cnthp_ctl_el2, 0);
-    write_sysreg(cntv_ctl_el0, 0);
     write_sysreg(cntkctl_el1, 3);
     write_sysreg(sctlr_el1, 0x30d00800ull | 1ull << 26 | 1ull << 15 | 1ull << 14); /* RES1, UCI, UCT, DZE */
     write_sysreg(cpacr_el1, 3ull << 20);
-    write_sysreg(mdscr_el1, 0);
     /* Guests do not reach debug and performance registers: TDRA, TDOSA, TDA, TPM, TPMCR. */
     write_sysreg(mdcr_el2,
                  counters | 1ull << 11 | 1ull << 10 | 1ull << 9 | (pmu ? 0 : 1ull << 6 | 1ull << 5));

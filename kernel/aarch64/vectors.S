@@ -173,22 +173,4 @@ fp_load:
     msr fpsr, x2
     ret
 
-/* memory_zero(at, bytes): both multiples of 64; DC ZVA with whatever block this processor has. */
-    .global memory_zero
-memory_zero:
-    mrs x2, dczid_el0
-    tbnz w2, #4, 2f
-    and w2, w2, #15
-    cmp w2, #4          /* 64 bytes */
-    b.ne 2f
-1:  dc zva, x0
-    add x0, x0, #64
-    subs x1, x1, #64
-    b.hi 1b
-    ret
-2:  stp xzr, xzr, [x0], #16
-    subs x1, x1, #16
-    b.hi 2b
-    ret
-
 .section .note.GNU-stack, "", %progbits
