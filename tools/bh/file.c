@@ -13,6 +13,11 @@
 
 #include "fail.h"
 
+static _Noreturn void fail_read(const char *where, const char *path, const char *why)
+{
+    fail("%s%scannot read %s: %s", where ? where : "", where ? ": " : "", path, why);
+}
+
 static void read_all(int fd, struct file *f, const char *where)
 {
     uint64_t done = 0;
@@ -23,7 +28,7 @@ static void read_all(int fd, struct file *f, const char *where)
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0)
-            fail("%s: cannot read %s: %s", where, f->path, got ? strerror(errno) : "it became shorter");
+            fail_read(where, f->path, got ? strerror(errno) : "it became shorter");
         done += (uint64_t)got;
     }
 }
@@ -35,9 +40,9 @@ struct file file_read(const char *where, const char *path)
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0)
-        fail("%s: cannot read %s: %s", where, path, strerror(errno));
+        fail_read(where, path, strerror(errno));
     if (!S_ISREG(st.st_mode))
-        fail("%s: %s is not a regular file", where, path);
+        fail_read(where, path, "it is not a regular file");
 
     f.size_bytes = (uint64_t)st.st_size;
     f.device = (uint64_t)st.st_dev;

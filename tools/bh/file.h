@@ -15,7 +15,8 @@ struct file {
     uint64_t device, inode; /* what file it is, whatever it is called */
 };
 
-/* Read a whole regular file; on failure the tool ends with a line "WHERE: cannot read PATH: why". */
+/* Read a whole regular file; on failure the tool ends with a line "WHERE: cannot read PATH: why";
+ * `where` may be NULL. */
 struct file file_read(const char *where, const char *path);
 
 /* Little-endian numbers at an offset that the caller has judged. */

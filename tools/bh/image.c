@@ -78,7 +78,7 @@ static void module_put(struct image *image, struct bundle_module *module, const 
 
 static void add_kernel(struct image *image, const struct options *options)
 {
-    struct file kernel = file_read("run", options->kernel);
+    struct file kernel = file_read(NULL, options->kernel);
     uint64_t memory = kernel.size_bytes;
 
     if (file_holds(&kernel, 0, 64) && !memcmp(kernel.bytes + IMAGE_MAGIC_AT, "ARM\x64", 4) &&
@@ -95,7 +95,7 @@ static void add_kernel(struct image *image, const struct options *options)
 static void add_program(struct image *image, const char *name, const char *path)
 {
     struct bundle_module *module = module_new(image, name);
-    struct file elf = file_read("run", path);
+    struct file elf = file_read(NULL, path);
     uint8_t *bytes = program_digest(&elf, module);
 
     module_put(image, module, bytes, PAGE);

@@ -43,16 +43,27 @@ static uint32_t line_of(const struct reader *r, const char *key)
 #define fail_at(r, key, format, ...)                                                                         \
     fail("%s:%u: %s: " format, (r)->vm->path, line_of(r, key), key __VA_OPT__(, ) __VA_ARGS__)
 
-/* The first line of what libxlutil reported; it names file and line itself. */
+/* What libxlutil reported: "PATH:LINE: text".  Where it trips over a line's end it has not counted that line
+ * yet. */
 static _Noreturn void fail_reported(struct reader *r)
 {
+    size_t path_bytes = strlen(r->vm->path);
+    unsigned long line;
+    char *rest;
+
     fflush(r->report);
-    fail("%.*s", (int)strcspn(r->report_text, "\n"), r->report_text);
+    r->report_text[strcspn(r->report_text, "\n")] = '\0';
+    if (strncmp(r->report_text, r->vm->path, path_bytes) || r->report_text[path_bytes] != ':')
+        fail("%s", r->report_text);
+    line = strtoul(r->report_text + path_bytes + 1, &rest, 10);
+    if (strstr(rest, "near <newline>"))
+        line++;
+    fail("%s:%lu%s", r->vm->path, line, rest);
 }
 
 static void reader_open(struct reader *r, const char *path)
 {
-    r->text = file_read("run", path);
+    r->text = file_read(NULL, path);
     r->report = open_memstream(&r->report_text, &r->report_bytes);
     r->xlu = r->report ? xlu_cfg_init(r->report, path) : NULL;
     if (!r->xlu)
