@@ -69,14 +69,14 @@ enum status console_close(struct console *c, uint32_t vm_id, bool keep_focus)
 {
     struct vm_console *vm = console_find(c, vm_id);
 
-    if (!vm)
-        return ERR_EXIST;
-    vm_console_drain(c, vm, true);
-    vm->vm_id = 0;
+    if (vm) {
+        vm_console_drain(c, vm, true);
+        vm->vm_id = 0;
+        c->changed = true;
+    }
     if (c->focus == vm_id && !keep_focus)
         console_focus(c, FOCUS_OWN);
-    c->changed = true;
-    return OK;
+    return vm ? OK : ERR_EXIST;
 }
 
 /* ---- the wire ------------------------------------------------------------------------------- */

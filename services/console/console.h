@@ -88,7 +88,8 @@ struct vm_console *console_find(struct console *c, uint32_t vm_id);
 uint32_t console_index(const struct console *c, const struct vm_console *vm);
 /* ERR_EXIST: it is open already.  ERR_FULL: all are taken.  ERR_ARG: no name or no VM's number. */
 enum status console_open(struct console *c, uint32_t vm_id, const char *name);
-/* Drains what the VM wrote, then forgets it.  ERR_EXIST: it is not open. */
+/* Drains what the VM wrote, then forgets it.  ERR_EXIST: it is not open (but the focus may still have been on
+ * it). */
 enum status console_close(struct console *c, uint32_t vm_id, bool keep_focus);
 void console_focus(struct console *c, uint32_t vm_id);
 /* ERR_FULL: the wire is slow, nothing was taken, try later. */

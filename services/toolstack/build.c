@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * build.c - a VM from nothing, and back (docs/internals.md, "A VM from file to end")
+ *
+ * Always true:  a step's bit is set (and saved) before the step is asked for, so whatever exists of a VM is
+ * known even if we die in between; undoing what was never done is answered ERR_EXIST, which is as good as OK.
+ */
+#include <stdio.h>
+
+#include "bh.h"
+#include "blk_rpc.h"
+#include "caps_toolstack.h"
+#include "console_rpc.h"
+#include "init_rpc.h"
+#include "mem_rpc.h"
+#include "sched_rpc.h"
+#include "toolstack.h"
+#include "vmm_slots.h"
+
+#define UNDO_TRIES 3u
+#define UNDO_PAUSE_MS 200u
+#define GUEST_PAGE_BYTES 0x200000ull /* a vmm maps its guest's memory in 2 MiB pieces */
+
+_Static_assert(sizeof(((bh_VmConfig *)0)->disks) / sizeof(bh_Disk) == VMM_DISKS_MAX, "a slot per disk");
+
+/* The outcome of a request: what the message's way said, then what the server said.  `what` names the
+ * resource. */
+static enum status judge(enum status asked, uint32_t answered, const char *text, const char *what,
+                         char *error)
+{
+    enum status status = asked == OK ? (enum status)answered : asked;
+
+    if (status == OK)
+        return OK;
+    if (asked == OK && text[0] != 0)
+        snprintf(error, ERROR_BYTES, "%s: %s", what, text);
+    else
+        snprintf(error, ERROR_BYTES, "%s: %s", what, bh_status_name(status));
+    return status;
+}
+
+static void step_begin(struct toolstack *ts, struct vm *vm, uint32_t step)
+{
+    vm->steps |= step;
+    toolstack_save(ts);
+}
+
+/* ---- making ------------------------------------------------------------------------------------ */
+
+static enum status vm_place(struct toolstack *ts, struct vm *vm, uint32_t *pcpu, char *error)
+{
+    bh_PlaceRequest request = {.vm_id = vm_id(vm), .vcpus = vm->config.vcpus};
+    bh_PlaceReply reply;
+
+    step_begin(ts, vm, STEP_SCHED);
+    enum status status = sched_rpc_place(CAP_SCHED, &request, &reply, NULL, bh_after_ms(ASK_MS));
+
+    status = judge(status, reply.status, reply.error, "vcpus", error);
+    if (status == OK && reply.pcpus_count != vm->config.vcpus)
+        status = judge(OK, ERR_ARG, "sched placed another number of them", "vcpus", error);
+    *pcpu = reply.pcpus[0];
+    return status;
+}
+
+static enum status vm_open_memory(struct toolstack *ts, struct vm *vm, char *error)
+{
+    uint64_t pages = vm->config.memory_bytes / GUEST_PAGE_BYTES;
+    bh_MemOpenRequest request = {.vm_id = vm_id(vm)};
+    bh_MemStatus reply;
+
+    if (vm->config.memory_bytes % GUEST_PAGE_BYTES)
+        pages++;
+    request.quota_bytes = pages * GUEST_PAGE_BYTES;
+    step_begin(ts, vm, STEP_MEM);
+    enum status status = mem_rpc_open(CAP_MEM, &request, &reply, NULL, bh_after_ms(ASK_MS));
+
+    return judge(status, reply.status, reply.error, "memory", error);
+}
+
+static enum status vm_open_disk(struct toolstack *ts, struct vm *vm, uint32_t index, char *error)
+{
+    const bh_Disk *disk = &vm->config.disks[index];
+    bh_BlkOpenRequest request = {.session = vm_id(vm) << 8 | index, .writable = disk->writable};
+    bh_BlkStatus reply;
+    char what[64];
+
+    snprintf(request.volume, sizeof request.volume, "%s", disk->volume);
+    snprintf(what, sizeof what, "disk %s", disk->vdev);
+    step_begin(ts, vm, STEP_DISK0 << index);
+    enum status status = blk_rpc_open(CAP_BLK, &request, &reply, NULL, bh_after_ms(BUILD_MS));
+
+    return judge(status, reply.status, reply.error, what, error);
+}
+
+static enum status vm_open_console(struct toolstack *ts, struct vm *vm, char *error)
+{
+    bh_ConsoleOpenRequest request = {.vm_id = vm_id(vm)};
+    bh_ConsoleStatus reply;
+
+    snprintf(request.name, sizeof request.name, "%s", vm->config.name);
+    step_begin(ts, vm, STEP_CONSOLE);
+    enum status status = console_rpc_open(CAP_CONSOLE, &request, &reply, NULL, bh_after_ms(ASK_MS));
+
+    return judge(status, reply.status, reply.error, "console", error);
+}
+
+static enum status vm_make_domain(struct toolstack *ts, struct vm *vm, uint32_t pcpu, char *error)
+{
+    static bh_CreateVmmRequest request;
+    bh_CreateVmmReply reply;
+
+    request = (bh_CreateVmmRequest){.has_config = true, .config = vm->config, .pcpu = pcpu};
+    step_begin(ts, vm, STEP_DOMAIN);
+    enum status status = init_rpc_create_vmm(CAP_INIT, &request, &reply, NULL, bh_after_ms(BUILD_MS));
+
+    return judge(status, reply.status, reply.error, "domain", error);
+}
+
+static enum status vm_run(struct vm *vm, char *error)
+{
+    bh_VmmRequest request = {.vm_id = vm_id(vm)};
+    bh_InitStatus reply;
+    enum status status = init_rpc_start_vmm(CAP_INIT, &request, &reply, NULL, bh_after_ms(ASK_MS));
+
+    return judge(status, reply.status, reply.error, "domain: start", error);
+}
+
+static enum status vm_build(struct toolstack *ts, struct vm *vm, char *error)
+{
+    uint32_t pcpu = 0;
+    enum status status = vm_place(ts, vm, &pcpu, error);
+
+    if (status == OK)
+        status = vm_open_memory(ts, vm, error);
+    for (uint32_t i = 0; status == OK && i < vm->config.disks_count; i++)
+        status = vm_open_disk(ts, vm, i, error);
+    if (status == OK)
+        status = vm_open_console(ts, vm, error);
+    if (status == OK)
+        status = vm_make_domain(ts, vm, pcpu, error);
+    if (status == OK)
+        status = vm_grant(vm, error, ERROR_BYTES);
+    if (status == OK)
+        status = vm_run(vm, error);
+    return status;
+}
+
+enum status vm_create(struct toolstack *ts, struct vm *vm, char error[ERROR_BYTES])
+{
+    error[0] = 0;
+    vm->state = VM_BUILDING;
+    vm->ending = END_NONE;
+    vm->text[0] = 0;
+    vm->started = bh_now();
+    enum status status = vm_build(ts, vm, error);
+
+    if (status != OK) {
+        vm->steps |= STEP_CONSOLE; /* it may have the wire although its console was not opened yet */
+        vm_destroy(ts, vm, ts->only == vm);
+        return status;
+    }
+    vm->state = VM_STARTING;
+    toolstack_save(ts);
+    return OK;
+}
+
+/* ---- undoing ------------------------------------------------------------------------------------ */
+
+static enum status undo_disk(const struct vm *vm, uint32_t index, char *error)
+{
+    bh_BlkCloseRequest request = {.session = vm_id(vm) << 8 | index};
+    bh_BlkStatus reply;
+    enum status status = blk_rpc_close(CAP_BLK, &request, &reply, NULL, bh_after_ms(BUILD_MS));
+
+    return judge(status, reply.status, reply.error, "disk", error);
+}
+
+static enum status undo_console(const struct vm *vm, uint32_t keep_focus, char *error)
+{
+    bh_ConsoleCloseRequest request = {.vm_id = vm_id(vm), .keep_focus = keep_focus != 0};
+    bh_ConsoleStatus reply;
+    enum status status = console_rpc_close(CAP_CONSOLE, &request, &reply, NULL, bh_after_ms(ASK_MS));
+
+    return judge(status, reply.status, reply.error, "console", error);
+}
+
+static enum status undo_sched(const struct vm *vm, uint32_t unused, char *error)
+{
+    bh_RemoveRequest request = {.vm_id = vm_id(vm)};
+    bh_SchedStatus reply;
+    enum status status = sched_rpc_remove(CAP_SCHED, &request, &reply, NULL, bh_after_ms(ASK_MS));
+
+    (void)unused;
+    return judge(status, reply.status, reply.error, "vcpus", error);
+}
+
+static enum status undo_domain(const struct vm *vm, uint32_t unused, char *error)
+{
+    bh_VmmRequest request = {.vm_id = vm_id(vm)};
+    bh_InitStatus reply;
+    enum status status = init_rpc_destroy_vmm(CAP_INIT, &request, &reply, NULL, bh_after_ms(BUILD_MS));
+
+    (void)unused;
+    return judge(status, reply.status, reply.error, "domain", error);
+}
+
+static enum status undo_memory(const struct vm *vm, uint32_t unused, char *error)
+{
+    bh_MemCloseRequest request = {.vm_id = vm_id(vm)};
+    bh_MemStatus reply;
+    enum status status = mem_rpc_close(CAP_MEM, &request, &reply, NULL, bh_after_ms(BUILD_MS));
+
+    (void)unused;
+    return judge(status, reply.status, reply.error, "memory", error);
+}
+
+/* A service may be restarting just now, or still have requests in a device: try again before giving up aloud.
+ */
+static void undo(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t argument,
+                 enum status (*once)(const struct vm *vm, uint32_t argument, char *error))
+{
+    char error[ERROR_BYTES];
+
+    if (!(vm->steps & step))
+        return;
+    for (uint32_t tries = 0; tries < UNDO_TRIES; tries++) {
+        enum status status = once(vm, argument, error);
+
+        if (status == OK || status == ERR_EXIST) {
+            vm->steps &= ~step;
+            toolstack_save(ts);
+            return;
+        }
+        toolstack_pause(ts, UNDO_PAUSE_MS);
+    }
+    out_printf(ts, "%s: not undone: %s\n", vm->config.name, error);
+    bh_log("%s: not undone: %s", vm->config.name, error);
+}
+
+/* Disks first: what the guest asked of them is finished.  Memory last: it proves that everything came back.
+ */
+void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
+{
+    for (uint32_t i = 0; i < VMM_DISKS_MAX; i++)
+        undo(ts, vm, STEP_DISK0 << i, i, undo_disk);
+    undo(ts, vm, STEP_CONSOLE, keep_focus, undo_console);
+    undo(ts, vm, STEP_SCHED, 0, undo_sched);
+    undo(ts, vm, STEP_DOMAIN, 0, undo_domain);
+    undo(ts, vm, STEP_MEM, 0, undo_memory);
+    vm->state = VM_OFF;
+    vm->ending = END_NONE;
+    toolstack_save(ts);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * serve.c - what vmms tell the toolstack (idl/toolstack.proto)
+ *
+ * The session's badge says which VM it is about: a vmm speaks for no other.
+ */
+#include "bh.h"
+#include "toolstack.h"
+#include "toolstack_rpc.h"
+
+static enum vm_ending ending_of(bh_VmEventKind kind)
+{
+    switch (kind) {
+    case bh_VmEventKind_POWEROFF:
+        return END_POWEROFF;
+    case bh_VmEventKind_REBOOT:
+        return END_REBOOT;
+    case bh_VmEventKind_REFUSED:
+        return END_REFUSED;
+    default:
+        return END_CRASH;
+    }
+}
+
+void toolstack_on_vm_event(struct rpc_call *call, const bh_VmEventRequest *req, bh_ToolstackStatus *rep)
+{
+    struct vm *vm = vm_of_id(call->context, call->badge);
+
+    for (uint32_t i = 0; i < call->in_count; i++)
+        bh_slot_drop(call->in[i]);
+    if (!vm || !vm_is_alive(vm)) {
+        rep->status = ERR_STATE;
+        return;
+    }
+    if (req->kind == bh_VmEventKind_READY)
+        vm->state = VM_RUNNING;
+    else
+        vm_report(vm, ending_of(req->kind), req->text);
+    toolstack_save(call->context);
+    rep->status = OK;
+}

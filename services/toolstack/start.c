@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * start.c - the VM records and options of the boot bundle, and the VMs that start by themselves
+ *
+ * With "console=NAME" among the options that VM's console gets the wire before anything else is written, and
+ * keeps it to the machine's end.  Otherwise a VM that starts alone gets it, and Bulkhead's prompt is a Ctrl-]
+ * away; with several, or none, it is Bulkhead's prompt.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "bh.h"
+#include "caps_toolstack.h"
+#include "init_rpc.h"
+#include "text.h"
+#include "toolstack.h"
+
+#define ASK_TRIES 10u
+#define ASK_PAUSE_MS 200u
+
+/* init starts everybody and only then serves: be patient with it. */
+static void options_load(struct toolstack *ts)
+{
+    static const bh_InitInfoRequest request = bh_InitInfoRequest_init_zero;
+    static bh_InitInfoReply reply;
+
+    for (uint32_t tries = 0; tries < ASK_TRIES; tries++) {
+        if (init_rpc_init_info(CAP_INIT, &request, &reply, NULL, bh_after_ms(ASK_MS)) == OK &&
+            reply.status == OK) {
+            memcpy(ts->options, reply.options, sizeof ts->options);
+            ts->options[sizeof ts->options - 1] = 0;
+            return;
+        }
+        toolstack_pause(ts, ASK_PAUSE_MS);
+    }
+    bh_panic("init does not answer");
+}
+
+/* Ask for a record; ERR_EXIST past the last. */
+static enum status record_ask(struct toolstack *ts, uint32_t index, bh_ModuleReply *reply)
+{
+    bh_ModuleRequest request = {.index = index};
+    enum status status = ERR_TIME;
+
+    for (uint32_t tries = 0; tries < ASK_TRIES && (status == ERR_TIME || status == ERR_PEER); tries++) {
+        status = init_rpc_vm_record(CAP_INIT, &request, reply, NULL, bh_after_ms(ASK_MS));
+        if (status == OK)
+            status = (enum status)reply->status;
+    }
+    return status;
+}
+
+/* A record that makes no sense keeps its place and is refused aloud; the others are not to suffer. */
+static void record_refuse(struct toolstack *ts, uint32_t index, enum status status)
+{
+    struct vm *vm = &ts->vms[index];
+
+    vm->config = (bh_VmConfig)bh_VmConfig_init_zero;
+    snprintf(vm->config.name, sizeof vm->config.name, "record-%u", index);
+    ts->exit_status = 1;
+    snprintf(ts->exit_text, sizeof ts->exit_text, "VM record %u cannot be read: %s", index,
+             bh_status_name(status));
+    out_printf(ts, "%s\n", ts->exit_text);
+}
+
+static void records_load(struct toolstack *ts)
+{
+    static bh_ModuleReply reply;
+
+    for (uint32_t i = 0; i < VMS_MAX; i++) {
+        enum status status = record_ask(ts, i, &reply);
+
+        if (status == ERR_EXIST)
+            return;
+        if (status == OK && (!reply.has_config || reply.config.name[0] == 0))
+            status = ERR_ARG;
+        ts->vms[i].config = reply.config;
+        if (status != OK)
+            record_refuse(ts, i, status);
+        ts->vms[i].config.vm_id = VM_ID_FIRST + i;
+        ts->vm_count = i + 1;
+    }
+}
+
+/* Whose console alone is to be on the wire. */
+static void only_choose(struct toolstack *ts)
+{
+    char name[64];
+
+    text_option(ts->options, "console", name, sizeof name);
+    if (name[0] == 0)
+        return;
+    ts->only = vm_find(ts, name);
+    if (ts->only)
+        return;
+    ts->exit_status = 1;
+    snprintf(ts->exit_text, sizeof ts->exit_text, "console=%s: there is no VM of that name", name);
+    out_printf(ts, "%s\n", ts->exit_text);
+    life_machine_off(ts);
+}
+
+/* Whatever else is written stays in the console from here on; what was on the wire until now ends with these
+ * words. */
+static void only_focus(struct toolstack *ts)
+{
+    char words[64];
+
+    console_give(ts, vm_id(ts->only));
+    snprintf(words, sizeof words, "\033]bh;console=%s\a", ts->only->config.name);
+    out_raw(ts, words);
+}
+
+/* The VM that starts alone, if it is just one. */
+static struct vm *single_autostart(struct toolstack *ts)
+{
+    struct vm *found = NULL;
+
+    for (uint32_t i = 0; i < ts->vm_count; i++) {
+        if (!ts->vms[i].config.autostart)
+            continue;
+        if (found)
+            return NULL;
+        found = &ts->vms[i];
+    }
+    return found;
+}
+
+static void vms_autostart(struct toolstack *ts)
+{
+    struct vm *single = ts->only ? NULL : single_autostart(ts);
+
+    if (single)
+        out_printf(ts, "%s: its console; Ctrl-] leads to Bulkhead's prompt\n", single->config.name);
+    for (uint32_t i = 0; i < ts->vm_count; i++)
+        if (ts->vms[i].config.autostart || &ts->vms[i] == ts->only)
+            vm_start(ts, &ts->vms[i]);
+    if (single && vm_is_alive(single))
+        console_give(ts, vm_id(single));
+}
+
+/* We died in the middle of something: a half-made VM is unmade; the others go on. */
+static void vms_adopt(struct toolstack *ts)
+{
+    for (uint32_t i = 0; i < ts->vm_count; i++)
+        if (ts->vms[i].state == VM_BUILDING || (ts->vms[i].state == VM_OFF && ts->vms[i].steps != 0))
+            vm_destroy(ts, &ts->vms[i], false);
+    out_printf(ts, "toolstack: started again; VMs go on\n");
+}
+
+void toolstack_start(struct toolstack *ts)
+{
+    if (bh_retype(CAP_NOTIFICATION, 0, &ts->pause) != OK)
+        bh_panic("no memory for a Notification");
+    options_load(ts);
+    records_load(ts);
+    bool again = toolstack_load(ts);
+
+    only_choose(ts);
+    if (ts->only && !again)
+        only_focus(ts);
+    if (again)
+        vms_adopt(ts);
+    else
+        vms_autostart(ts);
+    out_prompt(ts);
+}

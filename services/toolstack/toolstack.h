@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * toolstack.h - the toolstack's state, and who does what in it
+ */
+#ifndef TOOLSTACK_TOOLSTACK_H
+#define TOOLSTACK_TOOLSTACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "vm.h"
+
+#define OUT_BYTES 900u   /* bh.WriteRequest.text */
+#define ERROR_BYTES 240u /* a whole line that says what was refused */
+#define VM_ID_NONE 0u
+
+/* Deadlines, in milliseconds. */
+#define ASK_MS 1000u
+#define BUILD_MS 10000u /* making, ending: what takes as long as a VM is large */
+
+struct out {
+    char text[OUT_BYTES];
+    uint32_t count;
+    bool gave_up; /* the wire took nothing for PATIENCE_MS: what follows is tried once and thrown away */
+};
+
+struct toolstack {
+    struct vm vms[VMS_MAX];
+    uint32_t vm_count;
+    char options[512];
+    struct vm *only;      /* the VM whose console alone is on the wire ("console=NAME"), or NULL */
+    bool input_ended;     /* the machine goes off when no VM is alive any more */
+    uint32_t exit_status; /* of the machine, and why: the first thing that went wrong */
+    char exit_text[ERROR_BYTES];
+    slot_t pause; /* a Notification that nobody signals: to wait on, for a while */
+    struct out out;
+};
+
+/* ---- start.c */
+void toolstack_start(struct toolstack *ts);
+
+/* ---- persist.c: what must be known after the toolstack died */
+void toolstack_save(const struct toolstack *ts);
+/* True: a run before this one left its state, and `ts` (records loaded already) has it. */
+bool toolstack_load(struct toolstack *ts);
+
+/* ---- out.c: words for the person */
+void out_printf(struct toolstack *ts, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void out_begin(struct toolstack *ts);  /* something new: be patient again */
+void out_prompt(struct toolstack *ts); /* flush; the command is done */
+void out_flush(struct toolstack *ts);
+void out_raw(struct toolstack *ts, const char *text); /* onto the wire, whoever has it */
+void out_drain(struct toolstack *ts);                 /* wait (bounded) until the wire has it all */
+void toolstack_pause(struct toolstack *ts, uint32_t ms);
+
+/* ---- build.c: a VM from nothing, and back */
+/* Refused: nothing of it is left, and `error` says what refused and why. */
+enum status vm_create(struct toolstack *ts, struct vm *vm, char error[ERROR_BYTES]) BH_NODISCARD;
+/* Undo what there is of it, as often as it takes.  keep_focus: its console keeps the wire. */
+void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus);
+
+/* ---- grants.c: the sessions of a new vmm */
+enum status vm_grant(struct vm *vm, char *error, uint32_t size) BH_NODISCARD;
+
+/* ---- life.c: what becomes of VMs, and of the machine */
+struct vm *vm_find(struct toolstack *ts, const char *name);
+struct vm *vm_of_id(struct toolstack *ts, uint64_t id);
+void vm_start(struct toolstack *ts, struct vm *vm);
+/* Note that a VM ended; life_go_on() deals with it. */
+void vm_report(struct vm *vm, enum vm_ending ending, const char *text);
+void life_collect_deaths(struct toolstack *ts);
+void life_go_on(struct toolstack *ts);
+void life_machine_off(struct toolstack *ts);
+void console_give(struct toolstack *ts, uint32_t id);
+
+/* ---- verbs.c, info.c: what a person can say */
+void verbs_serve(struct toolstack *ts);
+void info_list(struct toolstack *ts);
+void info_machine(struct toolstack *ts);
+void info_vm(struct toolstack *ts, const struct vm *vm);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vm.h - what the toolstack knows of each VM
+ *
+ * One entry per VM record of the boot bundle, in that order; a VM's id is its place + VM_ID_FIRST, so it is
+ * the same each time the VM is made.
+ */
+#ifndef TOOLSTACK_VM_H
+#define TOOLSTACK_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vm.pb.h"
+
+#define VMS_MAX 56u     /* BUNDLE_MODULES_MAX */
+#define VM_ID_FIRST 16u /* docs/internals.md: badges */
+#define VM_TEXT_BYTES 200u
+
+enum vm_state {
+    VM_OFF,       /* nothing of it exists */
+    VM_BUILDING,  /* some of it exists: `steps` says what */
+    VM_STARTING,  /* its vmm runs and loads the guest */
+    VM_RUNNING,   /* the guest runs */
+    VM_PRESERVED, /* it ended, its policy keeps it for inspection */
+};
+
+/* How a VM comes to its end. */
+enum vm_ending {
+    END_NONE,
+    END_POWEROFF,
+    END_REBOOT,
+    END_CRASH,
+    END_REFUSED,   /* its vmm could not start it */
+    END_DESTROYED, /* a person said so */
+};
+
+/* What exists of a VM and must be undone; also set while it is being made. */
+enum {
+    STEP_SCHED = 1,
+    STEP_MEM = 2,
+    STEP_CONSOLE = 4,
+    STEP_DOMAIN = 8,
+    STEP_DISK0 = 16, /* << disk index */
+};
+
+struct vm {
+    bh_VmConfig config; /* as its file said, with vm_id */
+    enum vm_state state;
+    uint32_t steps;
+    uint64_t started;         /* CNTVCT ticks of its last start */
+    uint32_t quick_ends;      /* how often in a row it ended within seconds */
+    enum vm_ending ending;    /* reported, not dealt with yet; of a preserved VM: how it ended */
+    char text[VM_TEXT_BYTES]; /* of that ending; printable */
+};
+
+static inline uint32_t vm_id(const struct vm *vm)
+{
+    return vm->config.vm_id;
+}
+
+/* There is something of it in the machine that runs. */
+static inline bool vm_is_alive(const struct vm *vm)
+{
+    return vm->state == VM_BUILDING || vm->state == VM_STARTING || vm->state == VM_RUNNING;
+}
+
+#endif

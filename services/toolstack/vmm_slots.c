@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmm_slots.c - where a vmm expects its sessions: template.vmm of system/bulkhead.toml
+ */
+#include "vmm_slots.h"
+
+#include "caps_vmm.h"
+
+const struct vmm_slots vmm_slots = {
+    .mem = CAP_MEM,
+    .sched = CAP_SCHED,
+    .console = CAP_CONSOLE,
+    .toolstack = CAP_TOOLSTACK,
+    .disk = {CAP_BLK0, CAP_BLK1, CAP_BLK2, CAP_BLK3},
+};

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmm_slots.h - where a vmm expects its sessions
+ *
+ * A file of its own: the slots of two domains cannot be named in one (CAP_MEM is one number here and another
+ * there).
+ */
+#ifndef TOOLSTACK_VMM_SLOTS_H
+#define TOOLSTACK_VMM_SLOTS_H
+
+#include "abi.h"
+
+#define VMM_DISKS_MAX 4u
+
+struct vmm_slots {
+    slot_t mem, sched, console, toolstack;
+    slot_t disk[VMM_DISKS_MAX];
+};
+extern const struct vmm_slots vmm_slots;
+
+#endif
