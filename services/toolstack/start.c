@@ -46,6 +46,8 @@ static enum status record_ask(struct toolstack *ts, uint32_t index, bh_ModuleRep
         status = init_rpc_vm_record(CAP_INIT, &request, reply, NULL, bh_after_ms(ASK_MS));
         if (status == OK)
             status = (enum status)reply->status;
+        if (status == ERR_TIME || status == ERR_PEER)
+            toolstack_pause(ts, ASK_PAUSE_MS);
     }
     return status;
 }
