@@ -477,7 +477,9 @@ void guest_inject_undef(struct vcpu *vcpu);
 void guest_inject_abort(struct vcpu *vcpu, uint64_t esr, uint64_t far);
 uint64_t *guest_reg(struct vcpu *vcpu,
                     uint32_t reg); /* saved copy of an EL1 register (REG_SP_EL1..), NULL: none such */
-void vgic_init(void);              /* per pCPU: ICH registers, number of list registers */
+void guest_cpu_init(void);     /* per pCPU, after gic_cpu_init: all EL2 registers that guests are held by but
+                                  HCR, VTTBR, VTCR, CPTR; list registers, timers, PPIs 25 and 27 */
+extern bool guest_pmu_allowed; /* set before guest_cpu_init: guests may use the PMU (bench) */
 void vgic_set(
     struct vcpu *vcpu, uint32_t intid,
     bool level); /* a source fires (edge) or its line changes; any pCPU, kernel_lock held: wakes it */

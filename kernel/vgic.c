@@ -574,7 +574,4 @@ void vgic_init(void)
      */
     assert(lr_count >= 2 && lr_count <= LR_MAX && ICH_VTR_PREBITS(vtr) <= 5);
     ich_hcr_write(0);
-    vtimer_cpu_init();
-    gic_enable(PPI_MAINTENANCE);
-    gic_enable(PPI_VTIMER);
 }

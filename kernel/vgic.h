@@ -21,6 +21,7 @@ static inline void virqs_unlock(struct virqs *q)
     __atomic_store_n(&q->lock, 0, __ATOMIC_RELEASE);
 }
 
+void vgic_init(void);                 /* per pCPU */
 void vgic_reset(struct vcpu *vcpu);   /* no interrupt enabled, pending or active */
 void vgic_load(struct vcpu *vcpu);    /* its interface becomes this pCPU's */
 void vgic_save(struct vcpu *vcpu);    /* and is taken away again */

@@ -32,9 +32,13 @@ void vtimer_reset(struct vcpu *vcpu)
     vcpu->vtimer_active = false;
 }
 
+static void ptimer_update(struct vcpu *vcpu);
+
 void vtimer_load(struct vcpu *vcpu)
 {
     timer_cancel(vcpu->cpu, &vcpu->vtimer);
+    if (vcpu->el1.cntp_ctl & CNT_CTL_ENABLE)
+        ptimer_update(vcpu); /* vcpu_write may have set it */
     if (vcpu->vtimer_active)
         gic_set_active(PPI_VTIMER, true);
     cntvoff_write(vcpu->el1.cntvoff);
@@ -118,6 +122,6 @@ void guest_timer_expired(struct vcpu *vcpu, struct timer *timer)
 {
     if (timer == &vcpu->ptimer)
         ptimer_update(vcpu);
-    else if (vcpu->state == VCPU_WFI && vgic_is_enabled(vcpu, PPI_VTIMER))
-        vcpu_wake(vcpu);
+    else if (vcpu->state == VCPU_WFI)
+        vcpu_wake(vcpu); /* a WFI that ends without an interrupt is allowed, should PPI 27 be disabled */
 }
