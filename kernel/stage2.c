@@ -49,7 +49,10 @@ enum status stage2_map(struct aspace *aspace, struct slot *frame, uint64_t at, u
     uint64_t leaf = frame->object | leaf_type(frame->size_bits) | ENTRY_ACCESSED | ENTRY_INNER_SHAREABLE |
                     memory_type(frame, attributes) << S2_MEMATTR_SHIFT | rights_bits(attributes);
 
-    return table_insert(&aspace->tables, aspace->root, at, frame->size_bits, leaf);
+    enum status status = table_insert(&aspace->tables, aspace->root, at, frame->size_bits, leaf);
+    if (status == OK)
+        mapping_link(frame, SLOT_MAPPED_AS, aspace, at);
+    return status;
 }
 
 void stage2_unmap(struct aspace *aspace, const struct slot *frame)

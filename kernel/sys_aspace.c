@@ -35,13 +35,8 @@ enum status sys_aspace_map(struct aspace *aspace, struct slot *frame, uint64_t i
     if (mapping_stands(frame))
         return ERR_STATE;
 
-    status = stage2_map(aspace, frame, ipa, attributes);
-    if (status != OK)
-        return status;
-    if (frame->flags & (SLOT_MAPPED_AS | SLOT_MAPPED_IO))
-        mapping_unlink(frame); /* an earlier one, whose tables went */
-    mapping_link(frame, SLOT_MAPPED_AS, aspace, ipa);
-    return OK;
+    mapping_unlink(frame); /* an earlier one, whose tables went */
+    return stage2_map(aspace, frame, ipa, attributes);
 }
 
 /* aspace_unmap(frame): undo this capability's mapping. */

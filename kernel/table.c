@@ -243,6 +243,8 @@ void mapping_link(struct slot *frame, uint8_t flag, void *space, uint64_t addres
 
 void mapping_unlink(struct slot *frame)
 {
+    if (!(frame->flags & (SLOT_MAPPED_AS | SLOT_MAPPED_IO)))
+        return;
     if (frame->map_prev)
         frame->map_prev->map_next = frame->map_next;
     else

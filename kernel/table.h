@@ -54,7 +54,7 @@ unsigned table_remove(uint64_t *root, uint64_t address, unsigned size_bits, uint
 /* ---- the list of a space's mappings, through the Frame capabilities that made them */
 /* `flag` is SLOT_MAPPED_AS or SLOT_MAPPED_IO and says what kind of space it is. */
 void mapping_link(struct slot *frame, uint8_t flag, void *space, uint64_t address);
-void mapping_unlink(struct slot *frame);
+void mapping_unlink(struct slot *frame); /* no matter if it is on none */
 /* This capability made a mapping, and the tables have not gone since. */
 bool mapping_stands(const struct slot *frame);
 
