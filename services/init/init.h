@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * init.h - what init keeps of every domain, and what its files do for each other
+ *
+ * Always true:  all that a domain is made of comes from its `untyped`, but what is named "kept" below; so
+ * revoking `untyped` ends the domain without a trace, and what clients hold of it (its Endpoint, its events)
+ *               goes on to mean the same.
+ */
+#ifndef INIT_H
+#define INIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "abi.h"
+#include "bundle.h"
+#include "manifest.h"
+#include "options.h"
+#include "restarts.h"
+#include "vm.pb.h"
+
+#define PAGE_BYTES 4096u
+#define BLOCK_BYTES 0x200000u
+#define INIT_TOOLSTACK_BADGE 1u
+#define INIT_DEATH_SIGNAL 0x20u /* at the toolstack's events: NextDeath has one */
+#define INIT_SCHED_BADGE 2u     /* init's session at sched */
+#define VM_ID_MIN 16u
+#define VM_ID_MAX 0xfffu
+#define VMMS_MAX 16u
+#define DEATH_TEXT_BYTES 200u
+#define PCI_BARS_MAX 6u
+
+/* The PCI function of a driver, as set up. */
+struct pci_function {
+    bool found;
+    volatile uint32_t *config; /* its config page in init's address space */
+    slot_t config_frame;       /* kept; the driver's read-only mapping is of a copy */
+    slot_t config_copy;
+    uint32_t bar_count;
+    struct {
+        slot_t first; /* kept: row of 4 KiB frames */
+        uint32_t pages;
+    } bars[PCI_BARS_MAX];
+};
+
+struct domain {
+    const struct manifest_domain *manifest;
+    char name[40];
+    uint64_t fault_badge;
+    uint32_t pcpu;
+    uint32_t cspace_bits;
+
+    /* Kept over a restart. */
+    slot_t untyped;  /* what the rest is made from */
+    slot_t endpoint; /* what it serves */
+    slot_t events;   /* its Notification */
+    slot_t exits;    /* init's Endpoint with fault_badge */
+    slot_t sc;
+    slot_t cspace; /* kept if the manifest says so, else made anew */
+    slot_t rings;  /* rows of frames */
+    slot_t persist;
+    slot_t devices[8]; /* rows, one for each of the manifest's devices */
+    slot_t irqs;       /* row */
+    struct pci_function pci;
+    struct restarts restarts;
+
+    /* Made anew at each build. */
+    slot_t aspace, vcpu, iospace;
+    slot_t pages; /* row of all private frames */
+    uint32_t page_count, page_next;
+    bool is_running;
+};
+
+enum vmm_state { VMM_FREE = 0, VMM_BUILT, VMM_RUNNING, VMM_DEAD };
+struct vmm {
+    enum vmm_state state;
+    uint32_t vm_id;
+    struct domain domain;
+    slot_t images; /* row of copies of the images' frames, mapped in the vmm */
+    uint32_t image_slots, image_count;
+    bool death_told;
+    char death[DEATH_TEXT_BYTES];
+};
+
+struct init {
+    const struct boot_info *boot;
+    const struct bundle *bundle;
+    struct domain domains[DOMAIN_COUNT];
+    slot_t endpoint;    /* where everything arrives */
+    slot_t log_session; /* at the console */
+    slot_t sched_session;
+    slot_t death_signal;
+    struct vmm vmms[VMMS_MAX];
+    slot_t reserve[VMMS_MAX]; /* Untypeds that vmms are made from: vmms[i] from reserve[i] */
+    uint32_t reserve_count;
+    uint64_t pool_bytes;
+    struct crash_hook crash;
+};
+extern struct init init;
+
+/* ---- memory.c: RAM, the reserve for vmms, the pool for mem ------------------------------------ */
+void memory_start(void);
+/* `count` objects in fresh consecutive slots from whichever RAM Untyped holds them; ends in bh_panic. */
+slot_t ram_row(enum cap_kind kind, uint64_t size, uint32_t count);
+void reserve_create(void);
+void pool_give(void);
+uint64_t memory_services_bytes(void); /* RAM that neither kernel, bundle, reserve nor pool is */
+
+/* ---- pieces.c: device and bundle memory, by address ------------------------------------------- */
+void pieces_start(void);
+/* A row of frames at a physical address; ERR_EXIST: no Untyped (any more) has it. */
+enum status pieces_frames(uint64_t address, uint32_t size_bits, uint32_t count, slot_t *first);
+void pieces_drop(void); /* delete what is left */
+
+/* ---- bundle.c: programs and images ------------------------------------------------------------- */
+void bundle_start(void);
+const struct bundle_module *bundle_find(const char *name, uint32_t kind);
+const void *bundle_bytes(const struct bundle_module *module);
+const struct bundle_module *bundle_vm_record(uint32_t index);
+/* How many frames the image is; its frames' row in init's CSpace, 2 MiB ones first. */
+struct image {
+    const struct bundle_module *module;
+    slot_t big, small; /* rows */
+    uint32_t big_count, small_count;
+};
+const struct image *bundle_image(const char *name);
+
+/* ---- domain.c: build and end one domain ---------------------------------------------------------- */
+/* `table_pages`: for its address space, besides what its standard regions need. */
+enum status domain_build(struct domain *domain, uint32_t table_pages);
+/* Map a row of 4 KiB frames that are kept; the mapping goes with the address space. */
+enum status domain_map_row(struct domain *domain, slot_t first, uint32_t count, uint64_t ipa,
+                           uint32_t attributes);
+slot_t domain_page(struct domain *domain); /* the next of its private pages; 0: none left */
+void *
+domain_page_window(slot_t page); /* see it in init's address space, before it is mapped in the domain's */
+void domain_window_close(slot_t page);
+enum status domain_start(struct domain *domain);
+void domain_end(struct domain *domain);
+/* Copy or mint a capability of init's into a slot of the domain (emptied first, when its CSpace was kept). */
+enum status domain_give(struct domain *domain, slot_t slot, slot_t from, uint32_t rights);
+enum status domain_give_badged(struct domain *domain, slot_t slot, slot_t from, uint32_t rights,
+                               uint64_t badge);
+enum status domain_give_standard(struct domain *domain, uint32_t control_rights);
+enum status domain_give_untyped(struct domain *domain);
+
+/* ---- service.c: the domains of the manifest -------------------------------------------------------- */
+void services_create(void); /* what is kept */
+void services_build(void);
+void services_start(void);
+enum status service_restart(struct domain *domain);
+
+/* ---- pci.c ------------------------------------------------------------------------------------------ */
+void pci_create(struct domain *domain);
+enum status pci_give(struct domain *domain);
+void pci_quiesce(struct domain *domain); /* no DMA until it is built again */
+
+/* ---- plan.c ----------------------------------------------------------------------------------------- */
+void plans_commit(void);
+void services_admit(void);
+enum status plan_admit(const struct domain *domain, uint32_t vm_id, char *error, uint32_t error_bytes);
+
+/* ---- vmm.c -------------------------------------------------------------------------------------------- */
+enum status vmm_create(const bh_VmConfig *config, uint32_t pcpu, char *error, uint32_t error_bytes);
+struct vmm *vmm_find(uint32_t vm_id);
+enum status vmm_start(struct vmm *vmm);
+void vmm_destroy(struct vmm *vmm);
+
+/* ---- fault.c ------------------------------------------------------------------------------------------ */
+void fault_handle(const struct bh_msg *msg);
+void crash_hook_poll(void); /* the test hook: make a service fault */
+
+/* ---- report.c ------------------------------------------------------------------------------------------ */
+void report_flush(void);
+bool report_pending(void);
+
+#endif

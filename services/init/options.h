@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * options.h - the boot options, "key=value key=value"
+ */
+#ifndef INIT_OPTIONS_H
+#define INIT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Copy the value of `key` to `value`; false when it is not there or does not fit. */
+bool option_find(const char *options, const char *key, char *value, uint32_t value_bytes);
+
+/* crash=NAME or crash=NAME:MILLISECONDS: a test wants this service to fault once, that long after boot. */
+struct crash_hook {
+    char name[32]; /* "": none */
+    uint64_t after_ms;
+    uint64_t at; /* when, in ticks */
+};
+bool crash_hook_parse(struct crash_hook *hook, const char *options);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * serve.c - what the toolstack asks of init
+ *
+ * Only the toolstack has a session (badge 1); whatever else might be asked with another badge is refused.
+ */
+#include <pb_decode.h>
+#include <string.h>
+
+#include "bh.h"
+#include "init.h"
+#include "init_rpc.h"
+
+static bool asks_toolstack(const struct rpc_call *call)
+{
+    return call->badge == INIT_TOOLSTACK_BADGE;
+}
+
+static enum status refuse(char *error, uint32_t error_bytes)
+{
+    snprintf(error, error_bytes, "only the toolstack may ask that");
+    return ERR_RIGHT;
+}
+
+void init_on_create_vmm(struct rpc_call *call, const bh_CreateVmmRequest *req, bh_CreateVmmReply *rep)
+{
+    if (!asks_toolstack(call)) {
+        rep->status = refuse(rep->error, sizeof(rep->error));
+        return;
+    }
+    if (!req->has_config) {
+        rep->status = ERR_ARG;
+        snprintf(rep->error, sizeof(rep->error), "no configuration came with the request");
+        return;
+    }
+    rep->status = vmm_create(&req->config, req->pcpu, rep->error, sizeof(rep->error));
+}
+
+static bool slot_is_granted(uint32_t slot)
+{
+    for (uint32_t i = 0; i < manifest_vmm.grant_count; i++)
+        if (manifest_vmm.grants[i].slot == slot)
+            return true;
+    return false;
+}
+
+/* Judged as a whole before the first capability moves. */
+static enum status grant_judge(const struct rpc_call *call, const bh_GrantVmmRequest *req,
+                               const struct vmm *vmm, char *error, uint32_t error_bytes)
+{
+    if (!vmm || vmm->state == VMM_DEAD) {
+        snprintf(error, error_bytes, "VM %u has no vmm", (unsigned)req->vm_id);
+        return ERR_EXIST;
+    }
+    if (call->in_count != req->slots_count) {
+        snprintf(error, error_bytes, "%u capabilities came for %u slots", (unsigned)call->in_count,
+                 (unsigned)req->slots_count);
+        return ERR_ARG;
+    }
+    for (uint32_t i = 0; i < req->slots_count; i++)
+        if (!slot_is_granted(req->slots[i])) {
+            snprintf(error, error_bytes, "slot %u of a vmm is not for grants", (unsigned)req->slots[i]);
+            return ERR_ARG;
+        }
+    return OK;
+}
+
+void init_on_grant_vmm(struct rpc_call *call, const bh_GrantVmmRequest *req, bh_InitStatus *rep)
+{
+    struct vmm *vmm = vmm_find(req->vm_id);
+
+    if (!asks_toolstack(call))
+        rep->status = refuse(rep->error, sizeof(rep->error));
+    else
+        rep->status = grant_judge(call, req, vmm, rep->error, sizeof(rep->error));
+    for (uint32_t i = 0; rep->status == OK && i < call->in_count; i++) {
+        rep->status = bh_cspace_move(INIT_SLOT_CSPACE, call->in[i], vmm->domain.cspace, req->slots[i]);
+        if (rep->status != OK)
+            snprintf(rep->error, sizeof(rep->error), "slot %u of %s: %s", (unsigned)req->slots[i],
+                     vmm->domain.name, bh_status_name((enum status)rep->status));
+    }
+    for (uint32_t i = 0; i < call->in_count; i++)
+        bh_slot_drop(call->in[i]);
+}
+
+void init_on_start_vmm(struct rpc_call *call, const bh_VmmRequest *req, bh_InitStatus *rep)
+{
+    struct vmm *vmm = vmm_find(req->vm_id);
+
+    if (!asks_toolstack(call)) {
+        rep->status = refuse(rep->error, sizeof(rep->error));
+    } else if (!vmm || vmm->state != VMM_BUILT) {
+        rep->status = ERR_STATE;
+        snprintf(rep->error, sizeof(rep->error), "VM %u has no vmm that could start", (unsigned)req->vm_id);
+    } else {
+        rep->status = vmm_start(vmm);
+        if (rep->status != OK)
+            snprintf(rep->error, sizeof(rep->error), "%s cannot start: %s", vmm->domain.name,
+                     bh_status_name((enum status)rep->status));
+    }
+}
+
+void init_on_destroy_vmm(struct rpc_call *call, const bh_VmmRequest *req, bh_InitStatus *rep)
+{
+    struct vmm *vmm = vmm_find(req->vm_id);
+
+    if (!asks_toolstack(call)) {
+        rep->status = refuse(rep->error, sizeof(rep->error));
+        return;
+    }
+    if (vmm)
+        vmm_destroy(vmm);
+    rep->status = OK;
+}
+
+void init_on_next_death(struct rpc_call *call, const bh_DeathsRequest *req, bh_DeathsReply *rep)
+{
+    (void)req;
+    if (!asks_toolstack(call)) {
+        rep->status = ERR_RIGHT;
+        return;
+    }
+    rep->status = OK;
+    for (uint32_t i = 0; i < VMMS_MAX; i++) {
+        struct vmm *vmm = &init.vmms[i];
+
+        if (vmm->state != VMM_DEAD || vmm->death_told)
+            continue;
+        vmm->death_told = true;
+        rep->found = true;
+        rep->vm_id = vmm->vm_id;
+        snprintf(rep->text, sizeof(rep->text), "%s", vmm->death);
+        return;
+    }
+}
+
+void init_on_machine_off(struct rpc_call *call, const bh_OffRequest *req, bh_InitStatus *rep)
+{
+    if (!asks_toolstack(call)) {
+        rep->status = refuse(rep->error, sizeof(rep->error));
+        return;
+    }
+    rep->status = bh_control_off(INIT_SLOT_CONTROL, req->reason);
+    snprintf(rep->error, sizeof(rep->error), "the machine stays on: %s",
+             bh_status_name((enum status)rep->status));
+}
+
+void init_on_vm_record(struct rpc_call *call, const bh_ModuleRequest *req, bh_ModuleReply *rep)
+{
+    const struct bundle_module *module = asks_toolstack(call) ? bundle_vm_record(req->index) : NULL;
+    pb_istream_t stream;
+
+    if (!module) {
+        rep->status = asks_toolstack(call) ? ERR_EXIST : ERR_RIGHT;
+        return;
+    }
+    stream = pb_istream_from_buffer(bundle_bytes(module), module->size);
+    rep->has_config = pb_decode(&stream, bh_VmConfig_fields, &rep->config);
+    rep->status = rep->has_config ? OK : ERR_ARG;
+    if (!rep->has_config)
+        bh_log("%s in the boot image is damaged: %s", module->name, PB_GET_ERROR(&stream));
+}
+
+static uint32_t reserve_used(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < VMMS_MAX; i++)
+        count += init.vmms[i].state != VMM_FREE;
+    return count;
+}
+
+void init_on_init_info(struct rpc_call *call, const bh_InitInfoRequest *req, bh_InitInfoReply *rep)
+{
+    (void)req;
+    if (!asks_toolstack(call)) {
+        rep->status = ERR_RIGHT;
+        return;
+    }
+    rep->status = OK;
+    rep->ram_bytes = init.boot->ram_bytes;
+    rep->kernel_bytes = init.boot->kernel_bytes;
+    rep->services_bytes = memory_services_bytes();
+    rep->bundle_bytes = init.boot->bundle_size;
+    rep->pcpus = init.boot->pcpu_count;
+    rep->vmm_reserve = init.reserve_count;
+    rep->vmm_reserve_used = reserve_used();
+    snprintf(rep->options, sizeof(rep->options), "%s", init.boot->options);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vmm.c - one vmm domain per VM, from the template, at the toolstack's request
+ *
+ * A vmm is made from one block of the reserve and goes back into it whole.  It gets its configuration as a
+ * page, its guest's images as read-only frames of the boot image, and the sessions that the toolstack grants;
+ * never a peer of init's choosing.
+ *
+ * Always true:  a block of the reserve is used by at most one vmm; the images' frames are only copied, never
+ * given.
+ */
+#include <pb_encode.h>
+#include <string.h>
+
+#include "bh.h"
+#include "init.h"
+
+#define VM_CHUNK_BYTES BLOCK_BYTES
+#define SLOTS_PER_CHUNK 3u /* the chunk, and its frame twice: in the vmm's and in the VM's address space */
+#define SLOTS_BESIDES 512u
+#define CSPACE_BITS_MAX 16u
+
+_Static_assert(bh_VmConfig_size + sizeof(uint32_t) <= PAGE_BYTES, "a VM's configuration fits its page");
+
+struct vmm *vmm_find(uint32_t vm_id)
+{
+    for (uint32_t i = 0; i < VMMS_MAX; i++)
+        if (init.vmms[i].state != VMM_FREE && init.vmms[i].vm_id == vm_id)
+            return &init.vmms[i];
+    return NULL;
+}
+
+/* ---- what is asked for, judged ----------------------------------------------------------------- */
+
+static enum status image_judge(const char *what, const char *name, const struct image **image, char *error,
+                               uint32_t error_bytes)
+{
+    *image = bundle_image(name);
+    if (*image)
+        return OK;
+    snprintf(error, error_bytes, "%s `%s` is not in the boot image", what, name);
+    return ERR_EXIST;
+}
+
+static enum status config_judge(const bh_VmConfig *config, uint32_t pcpu, char *error, uint32_t error_bytes)
+{
+    if (config->vm_id < VM_ID_MIN || config->vm_id > VM_ID_MAX) {
+        snprintf(error, error_bytes, "%u is not the id of a VM", (unsigned)config->vm_id);
+        return ERR_ARG;
+    }
+    if (vmm_find(config->vm_id)) {
+        snprintf(error, error_bytes, "VM %u has a vmm already", (unsigned)config->vm_id);
+        return ERR_EXIST;
+    }
+    if (pcpu >= init.boot->pcpu_count) {
+        snprintf(error, error_bytes, "there is no pCPU %u", (unsigned)pcpu);
+        return ERR_ARG;
+    }
+    if (config->memory_bytes / VM_CHUNK_BYTES > (1u << CSPACE_BITS_MAX) / SLOTS_PER_CHUNK - SLOTS_BESIDES) {
+        snprintf(error, error_bytes, "%llu MiB are more than a vmm can manage",
+                 (unsigned long long)(config->memory_bytes >> 20));
+        return ERR_ARG;
+    }
+    return OK;
+}
+
+static struct vmm *vmm_take(char *error, uint32_t error_bytes)
+{
+    for (uint32_t block = 0; block < init.reserve_count; block++) {
+        struct vmm *vmm = &init.vmms[block];
+
+        if (vmm->state != VMM_FREE)
+            continue;
+        memset(vmm, 0, sizeof(*vmm));
+        vmm->domain.untyped = init.reserve[block];
+        return vmm;
+    }
+    snprintf(error, error_bytes, "all %u blocks of memory for vmms are in use", (unsigned)init.reserve_count);
+    return NULL;
+}
+
+/* ---- build ------------------------------------------------------------------------------------- */
+
+static uint32_t cspace_bits_for(const bh_VmConfig *config)
+{
+    uint64_t slots = config->memory_bytes / VM_CHUNK_BYTES * SLOTS_PER_CHUNK + SLOTS_BESIDES;
+    uint32_t bits = manifest_vmm.domain.cspace_bits;
+
+    while (1ull << bits < slots)
+        bits++;
+    return bits;
+}
+
+static void vmm_describe(struct vmm *vmm, const bh_VmConfig *config, uint32_t pcpu)
+{
+    struct domain *domain = &vmm->domain;
+
+    vmm->vm_id = config->vm_id;
+    domain->manifest = &manifest_vmm.domain;
+    domain->fault_badge = MANIFEST_VMM_FAULT_BADGE + config->vm_id;
+    domain->pcpu = pcpu;
+    domain->cspace_bits = cspace_bits_for(config);
+    snprintf(domain->name, sizeof(domain->name), "%.26s vmm", config->name);
+}
+
+static enum status object_create(struct vmm *vmm, enum cap_kind kind, slot_t *slot)
+{
+    slot_t fresh = bh_slot_alloc();
+    enum status status =
+        fresh ? bh_untyped_retype(vmm->domain.untyped, kind, 0, 1, INIT_SLOT_CSPACE, fresh) : ERR_FULL;
+
+    if (status == OK)
+        *slot = fresh;
+    else if (fresh)
+        bh_slot_free(fresh);
+    return status;
+}
+
+/* What the services have from init's memory a vmm has from its own: nothing of it is kept. */
+static enum status vmm_objects(struct vmm *vmm)
+{
+    struct domain *domain = &vmm->domain;
+    enum status status = object_create(vmm, CAP_ENDPOINT, &domain->endpoint);
+
+    if (status == OK)
+        status = object_create(vmm, CAP_NOTIFICATION, &domain->events);
+    if (status == OK)
+        status = object_create(vmm, CAP_SC, &domain->sc);
+    if (status == OK)
+        status = bh_sc_create_on(domain->sc, domain->pcpu);
+    if (status != OK)
+        return status;
+    domain->exits = bh_slot_alloc();
+    if (!domain->exits)
+        return ERR_FULL;
+    return bh_cspace_mint(INIT_SLOT_CSPACE, init.endpoint, INIT_SLOT_CSPACE, domain->exits, RIGHT_WRITE,
+                          domain->fault_badge);
+}
+
+/* Table pages for the images: one of level 2 for each GiB reached into, one of level 3 for each image's small
+ * tail. */
+static uint32_t image_tables(const struct image *kernel, const struct image *ramdisk)
+{
+    uint64_t bytes = kernel->module->size + (ramdisk ? ramdisk->module->size : 0);
+
+    return (uint32_t)(bytes >> 30) + 4;
+}
+
+static enum status frames_map(struct vmm *vmm, slot_t from, uint32_t count, uint32_t size_bits, uint64_t ipa)
+{
+    enum status status = OK;
+
+    for (uint32_t i = 0; status == OK && i < count; i++) {
+        slot_t copy = vmm->images + vmm->image_count;
+
+        status = bh_cspace_copy(INIT_SLOT_CSPACE, from + i, INIT_SLOT_CSPACE, copy, RIGHT_READ);
+        if (status != OK)
+            return status;
+        vmm->image_count++;
+        status = bh_aspace_map(vmm->domain.aspace, copy, ipa + ((uint64_t)i << size_bits), RIGHT_READ);
+    }
+    return status;
+}
+
+static enum status image_map(struct vmm *vmm, const struct image *image, uint64_t ipa)
+{
+    enum status status = frames_map(vmm, image->big, image->big_count, FRAME_2M, ipa);
+
+    if (status != OK)
+        return status;
+    return frames_map(vmm, image->small, image->small_count, FRAME_4K,
+                      ipa + (uint64_t)image->big_count * BLOCK_BYTES);
+}
+
+static uint32_t image_frames(const struct image *image)
+{
+    return image ? image->big_count + image->small_count : 0;
+}
+
+static enum status images_map(struct vmm *vmm, const struct image *kernel, const struct image *ramdisk,
+                              uint64_t ramdisk_ipa)
+{
+    uint32_t count = image_frames(kernel) + image_frames(ramdisk);
+    enum status status;
+
+    vmm->images = bh_slots_alloc(count);
+    if (!vmm->images)
+        return ERR_FULL;
+    vmm->image_slots = count;
+    status = image_map(vmm, kernel, BUNDLE_IPA);
+    if (status == OK && ramdisk)
+        status = image_map(vmm, ramdisk, ramdisk_ipa);
+    return status;
+}
+
+/* u32 length, then the VmConfig. */
+static enum status config_write(struct vmm *vmm, const bh_VmConfig *config)
+{
+    slot_t page = domain_page(&vmm->domain);
+    uint8_t *window = domain_page_window(page);
+    pb_ostream_t stream = pb_ostream_from_buffer(window + sizeof(uint32_t), PAGE_BYTES - sizeof(uint32_t));
+    bool encoded = pb_encode(&stream, bh_VmConfig_fields, config);
+    uint32_t length = (uint32_t)stream.bytes_written;
+
+    memcpy(window, &length, sizeof(length));
+    domain_window_close(page);
+    if (!encoded)
+        return ERR_ARG;
+    return bh_aspace_map(vmm->domain.aspace, page, PERSIST_IPA, RIGHT_READ);
+}
+
+static enum status vmm_build(struct vmm *vmm, bh_VmConfig *config, const struct image *kernel,
+                             const struct image *ramdisk)
+{
+    uint64_t kernel_span = (kernel->module->size + BLOCK_BYTES - 1) & ~(uint64_t)(BLOCK_BYTES - 1);
+    enum status status = vmm_objects(vmm);
+
+    config->kernel_bytes = kernel->module->size;
+    config->ramdisk_bytes = ramdisk ? ramdisk->module->size : 0;
+    config->ramdisk_ipa = ramdisk ? BUNDLE_IPA + kernel_span : 0;
+    if (status == OK)
+        status = domain_build(&vmm->domain, image_tables(kernel, ramdisk));
+    if (status == OK)
+        status = config_write(vmm, config);
+    if (status == OK)
+        status = images_map(vmm, kernel, ramdisk, config->ramdisk_ipa);
+    if (status == OK)
+        status = domain_give_standard(&vmm->domain, RIGHT_READ | RIGHT_WRITE | RIGHT_GRANT);
+    if (status == OK)
+        status = domain_give_untyped(&vmm->domain);
+    return status;
+}
+
+enum status vmm_create(const bh_VmConfig *wanted, uint32_t pcpu, char *error, uint32_t error_bytes)
+{
+    const struct image *kernel, *ramdisk = NULL;
+    bh_VmConfig config = *wanted;
+    enum status status = config_judge(&config, pcpu, error, error_bytes);
+    struct vmm *vmm;
+
+    if (status == OK)
+        status = image_judge("kernel", config.kernel, &kernel, error, error_bytes);
+    if (status == OK && config.ramdisk[0])
+        status = image_judge("ramdisk", config.ramdisk, &ramdisk, error, error_bytes);
+    if (status != OK)
+        return status;
+    vmm = vmm_take(error, error_bytes);
+    if (!vmm)
+        return ERR_MEM;
+
+    vmm_describe(vmm, &config, pcpu);
+    vmm->state = VMM_BUILT;
+    status = vmm_build(vmm, &config, kernel, ramdisk);
+    if (status != OK)
+        snprintf(error, error_bytes, "its vmm cannot be built from %llu KiB: %s",
+                 (unsigned long long)manifest_vmm.domain.memory_bytes / 1024, bh_status_name(status));
+    else
+        status = plan_admit(&vmm->domain, config.vm_id, error, error_bytes);
+    if (status != OK)
+        vmm_destroy(vmm);
+    return status;
+}
+
+enum status vmm_start(struct vmm *vmm)
+{
+    enum status status = domain_start(&vmm->domain);
+
+    if (status == OK)
+        vmm->state = VMM_RUNNING;
+    return status;
+}
+
+/* ---- destroy ----------------------------------------------------------------------------------- */
+
+/* The objects that are made from the block are gone with it; copies of what is init's are not. */
+void vmm_destroy(struct vmm *vmm)
+{
+    struct domain *domain = &vmm->domain;
+    slot_t made[] = {domain->endpoint, domain->events, domain->sc};
+
+    domain_end(domain);
+    for (uint32_t i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+        if (made[i])
+            bh_slot_free(made[i]);
+    bh_slot_drop(domain->exits);
+    for (uint32_t i = 0; i < vmm->image_count; i++)
+        if (bh_cspace_delete(INIT_SLOT_CSPACE, vmm->images + i) != OK)
+            bh_panic("a copy of an image's frame cannot be deleted");
+    if (vmm->image_slots)
+        bh_slots_free(vmm->images, vmm->image_slots);
+    vmm->state = VMM_FREE;
+}
