@@ -278,7 +278,6 @@ struct vcpu {
     uint8_t exit_label, exit_register, exit_size;
     bool exit_sign, exit_64;
     uint8_t inject; /* guests: exception to take before the next instruction (aarch64/guest.h) */
-    bool unload;    /* guests: somebody waits for the registers; see guest_kicked() */
     uint64_t exit_esr, exit_far;
 
     /* embedded capabilities */
@@ -465,8 +464,6 @@ void guest_load(struct vcpu *vcpu); /* it becomes cpu->el1_owner (the old one is
 void guest_unload(struct cpu *cpu); /* save cpu->el1_owner's state and leave safe EL1 state for services;
                                        el1_owner = NULL */
 /* guest_enter(), guest_shield(), guest_unshield(), guest_kicked(), HCR_GUEST: aarch64/guest.h */
-bool guest_is_unloaded(
-    struct vcpu *vcpu); /* kernel_lock; false: asked its pCPU, the caller returns RESTART */
 /* The saved copy of a register from REG_SP_EL1 on, of an unloaded guest; NULL: there is no such register. */
 uint64_t *guest_reg(struct vcpu *vcpu, uint32_t reg);
 /* A synchronous exception from a guest (esr = ESR_EL2), kernel_lock NOT held; takes it when it needs it. */

@@ -6,6 +6,7 @@
  *               but its pCPU touches its registers while it runs.
  * Locking:      kernel_lock.
  */
+#include "aarch64/guest.h"
 #include "cpu.h"
 #include "ipc.h"
 #include "sys.h"
@@ -133,6 +134,8 @@ static enum status settle(struct vcpu *vcpu)
     if (!vcpu_is_off_cpu(vcpu))
         return RESTART;
     cpu_save(vcpu->cpu, vcpu);
+    if (vcpu->kind == VCPU_GUEST)
+        guest_inject_pending(vcpu); /* so that PC and the rest are what they will be */
     return OK;
 }
 

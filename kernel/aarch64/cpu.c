@@ -227,7 +227,9 @@ static inline struct vcpu *go_on(struct cpu *cpu)
 {
     struct vcpu *vcpu = cpu->current;
 
-    if (!vcpu || cpu->resched || cpu->evict) {
+    bool other_guest = vcpu && vcpu->kind == VCPU_GUEST && cpu->el1_owner != vcpu; /* its timers: the heap */
+
+    if (!vcpu || cpu->resched || cpu->evict || other_guest) {
         kernel_lock();
         return leave(cpu);
     }

@@ -2,9 +2,10 @@
 /*
  * guest.c - the EL1 state of guests: which one is loaded on this pCPU
  *
- * Always true:  the registers of cpu->el1_owner are in the hardware, its vcpu->el1 is stale; of every other
- *               guest vcpu->el1 is the truth.  A vCPU is el1_owner only of its own pCPU, and only that pCPU
- * loads or unloads it. Locking:      kernel_lock (timers of the heap, cpu->el1_owner as others see it).
+ * Always true:  the registers of cpu->el1_owner are in the hardware, its vcpu->el1 is stale; of every
+ *               other guest vcpu->el1 is the truth.  A vCPU is el1_owner only of its own pCPU, and only
+ *               that pCPU loads or unloads it.
+ * Locking:      kernel_lock (timers of the heap, cpu->el1_owner as others see it).
  */
 #include "aarch64/guest.h"
 
@@ -51,7 +52,6 @@ void guest_init(struct vcpu *vcpu)
     vcpu->el1 = (struct el1_regs){.sctlr = SCTLR_RESET};
     vcpu->regs.pstate = PSTATE_EL1H | PSTATE_DAIF;
     vcpu->inject = INJECT_NONE;
-    vcpu->unload = false;
     vgic_reset(vcpu);
     vtimer_reset(vcpu);
 }
@@ -116,7 +116,6 @@ static void owner_save(struct cpu *cpu)
     el1_save(&vcpu->el1, cpu->el1_shielded);
     vgic_save(vcpu);
     vtimer_save(vcpu);
-    vcpu->unload = false;
     cpu->el1_owner = NULL;
     cpu->el1_shielded = false;
 }
@@ -194,23 +193,6 @@ void guest_shield_owner(struct cpu *cpu)
     vcpu->el1.cntkctl = read_sysreg(cntkctl_el1);
     write_sysreg(cntkctl_el1, CNTKCTL_SERVICE);
     cpu->el1_shielded = true;
-}
-
-bool guest_is_unloaded(struct vcpu *vcpu)
-{
-    struct cpu *cpu = vcpu->cpu;
-
-    if (cpu && cpu->el1_owner == vcpu) {
-        if (cpu != this_cpu()) {
-            vcpu->unload = true;
-            cpu_kick(cpu);
-            return false;
-        }
-        guest_unload(cpu);
-    }
-    if (vcpu->inject)
-        guest_inject_pending(vcpu); /* so that PC and the rest are what they will be */
-    return true;
 }
 
 uint64_t *guest_reg(struct vcpu *vcpu, uint32_t reg)

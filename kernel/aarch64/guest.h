@@ -85,13 +85,6 @@ static inline void guest_unshield(struct vcpu *vcpu)
     }
 }
 
-/* Another pCPU kicked this one; kernel_lock held.  It may want the registers of our el1_owner. */
-static inline void guest_kicked(struct cpu *cpu)
-{
-    if (cpu->el1_owner && cpu->el1_owner->unload)
-        guest_unload(cpu);
-}
-
 /* ---- among the guest side's files ------------------------------------------------------------------------
  */
 
