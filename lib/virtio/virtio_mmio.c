@@ -62,13 +62,22 @@ bool virtio_mmio_has(const struct virtio_mmio *v, uint64_t feature)
     return (v->driver_features & feature) != 0;
 }
 
-/* Pulse the interrupt when a bit of its status becomes set: the driver has read it only if it is clear. */
+/* An edge for each bit that becomes set: while it is set the driver has not looked yet. */
 static void interrupt_raise(struct virtio_mmio *v, uint32_t bit)
 {
     if ((v->interrupt_status & bit) != 0)
         return;
     v->interrupt_status |= bit;
-    v->interrupt(v->interrupt_context);
+    v->interrupt(v->interrupt_context, true);
+}
+
+static void interrupt_acknowledge(struct virtio_mmio *v, uint32_t bits)
+{
+    uint32_t old = v->interrupt_status;
+
+    v->interrupt_status &= ~bits;
+    if (old != 0 && v->interrupt_status == 0)
+        v->interrupt(v->interrupt_context, false);
 }
 
 void virtio_mmio_used(struct virtio_mmio *v, uint32_t queue)
@@ -165,6 +174,7 @@ static void queue_write_ready(struct virtio_mmio *v, uint32_t value)
 static void device_reset(struct virtio_mmio *v)
 {
     v->kind->reset(v);
+    interrupt_acknowledge(v, ~0u);
     virtio_mmio_init(v);
 }
 
@@ -293,7 +303,7 @@ void virtio_mmio_write(struct virtio_mmio *v, uint64_t offset, uint32_t size_byt
         device_kick(v, value);
         break;
     case REG_INTERRUPT_ACK:
-        v->interrupt_status &= ~value;
+        interrupt_acknowledge(v, value);
         break;
     case REG_STATUS:
         status_write(v, value);

@@ -54,7 +54,9 @@ struct virtio_mmio {
     const struct virtio_kind *kind;
     void *device; /* of the kind */
     const struct guest_ram *ram;
-    void (*interrupt)(void *context); /* one edge */
+    /* true: a bit of InterruptStatus became set (an edge, even if another bit was set already);
+     * false: the last one was acknowledged. */
+    void (*interrupt)(void *context, bool is_asserted);
     void *interrupt_context;
 
     uint64_t features; /* offered; the transport's own are added by virtio_mmio_init() */

@@ -197,11 +197,6 @@ enum status vring_take(struct vring *ring, struct vring_chain *chain, bool *foun
     return OK;
 }
 
-void vring_untake(struct vring *ring)
-{
-    ring->avail_taken--;
-}
-
 void vring_give(struct vring *ring, uint32_t head, uint32_t written_bytes)
 {
     if (!ring_is_usable(ring))

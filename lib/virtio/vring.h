@@ -82,8 +82,6 @@ void vring_reset(struct vring *ring);
 /* Take the next chain that the driver made available; *found = false when there is none.  ERR_ARG: the driver
  * broke the ring. */
 enum status vring_take(struct vring *ring, struct vring_chain *chain, bool *found) BH_NODISCARD;
-/* Take back what was just taken: the next vring_take() finds it again. */
-void vring_untake(struct vring *ring);
 /* Give a chain back, with how many bytes were written into its writable segments. */
 void vring_give(struct vring *ring, uint32_t head, uint32_t written_bytes);
 /* Should the driver be interrupted for what was given since the last call that said yes? */

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * disk_link.c - a disk's session at blkdrv: ring, pool, doorbells, and blkdrv's restarts
+ *
+ * Requests that a dead blkdrv left unanswered are still in the ring; all that a restart needs of us is a new
+ * Attach, for it has lost our Notification.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "bh.h"
+#include "blk_rpc.h"
+#include "caps_vmm.h"
+#include "vblk.h"
+
+#define ATTACH_MS 2000u
+
+static void drop_all(const struct rpc_caps *caps)
+{
+    for (uint32_t i = 0; i < caps->out_count; i++)
+        bh_slot_drop(caps->out[i]);
+}
+
+/* Ask for the ring and blkdrv's Notification. */
+static enum status attach(struct vblk *disk, bh_BlkAttachReply *reply, slot_t *ring, char *error,
+                          size_t error_bytes)
+{
+    bh_BlkAttachRequest request = bh_BlkAttachRequest_init_zero;
+    struct rpc_caps caps = {.in_count = 1, .in = {disk->events}};
+    enum status status = blk_rpc_attach(disk->session, &request, reply, &caps, bh_after_ms(ATTACH_MS));
+
+    if (status != OK) {
+        snprintf(error, error_bytes, "disk %u: Attach: %s", (unsigned)disk->index, bh_status_name(status));
+    } else if ((enum status)reply->status != OK) {
+        status = (enum status)reply->status;
+        snprintf(error, error_bytes, "disk %u: %s", (unsigned)disk->index, reply->error);
+    } else if (caps.out_count != 2 || reply->pool_pages != BLK_POOL_PAGES) {
+        status = ERR_PEER;
+        snprintf(error, error_bytes, "disk %u: blkdrv's ring is not as expected", (unsigned)disk->index);
+    }
+    if (status != OK) {
+        drop_all(&caps);
+        return status;
+    }
+    *ring = caps.out[0];
+    bh_slot_drop(disk->driver);
+    disk->driver = caps.out[1];
+    return OK;
+}
+
+static enum status pool_map(struct vblk *disk, uint64_t ipa)
+{
+    for (uint32_t first = 0; first < BLK_POOL_PAGES;) {
+        bh_BlkPoolRequest request = {.first = first};
+        bh_BlkPoolReply reply;
+        struct rpc_caps caps = {0};
+        enum status status = blk_rpc_pool(disk->session, &request, &reply, &caps, bh_after_ms(ATTACH_MS));
+
+        if (status == OK)
+            status = (enum status)reply.status;
+        if (status == OK && (caps.out_count == 0 || caps.out_count > BLK_POOL_PAGES - first))
+            status = ERR_PEER;
+        for (uint32_t i = 0; status == OK && i < caps.out_count; i++)
+            status =
+                bh_map(caps.out[i], ipa + (uint64_t)(first + i) * BLK_PAGE_BYTES, RIGHT_READ | RIGHT_WRITE);
+        if (status != OK) {
+            drop_all(&caps);
+            return status;
+        }
+        first += caps.out_count;
+    }
+    return OK;
+}
+
+static void ring_doorbell(void *context)
+{
+    struct vblk *disk = context;
+
+    if (bh_notification_signal(disk->driver) != OK)
+        disk->must_attach = true;
+}
+
+enum status disk_link_open(struct vblk *disk, uint32_t index, slot_t events, char *error, size_t error_bytes)
+{
+    bh_BlkAttachReply reply;
+    slot_t ring = 0;
+    uint64_t ipa = bh_ipa_alloc(BLK_FRAMES_PER_CLIENT);
+    enum status status;
+
+    disk->index = index;
+    disk->session = CAP_BLK0 + index;
+    disk->events = events;
+    disk->link = (struct vblk_link){disk, ring_doorbell};
+    status = attach(disk, &reply, &ring, error, error_bytes);
+    if (status != OK)
+        return status;
+    status = bh_map(ring, ipa, RIGHT_READ | RIGHT_WRITE);
+    if (status == OK)
+        status = pool_map(disk, ipa + BLK_PAGE_BYTES);
+    if (status == OK)
+        status = blk_front_init(&disk->front, (struct blk_ring *)(uintptr_t)ipa);
+    if (status != OK) {
+        snprintf(error, error_bytes, "disk %u: its ring and pool: %s", (unsigned)index,
+                 bh_status_name(status));
+        return status;
+    }
+    disk->pool = (uint8_t *)(uintptr_t)(ipa + BLK_PAGE_BYTES);
+    disk->sectors = reply.sectors;
+    disk->writable = reply.writable;
+    return OK;
+}
+
+void disk_link_check(struct vblk *disk)
+{
+    bh_BlkAttachReply reply;
+    slot_t ring = 0;
+    char error[8];
+
+    if (blk_front_restarted(&disk->front))
+        disk->must_attach = true;
+    if (!disk->must_attach || attach(disk, &reply, &ring, error, sizeof error) != OK)
+        return;
+    disk->must_attach = false;
+    bh_slot_drop(ring); /* the same frame as before, mapped already */
+    ring_doorbell(disk);
+}

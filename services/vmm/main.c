@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * main.c - one VM: build it, then serve it
+ *
+ * init made this domain and left the VM's configuration and images; the toolstack granted the sessions.  From
+ * there on the guest's exits, kicks and completions come to one Endpoint, one at a time.
+ */
+#include <pb_decode.h>
+#include <string.h>
+
+#include "vm.h"
+
+#define CONFIG_MAX 3072u
+
+static struct vm vm;
+
+/* init wrote it: u32 length, then a VmConfig. */
+static void config_load(struct vm *v)
+{
+    uint32_t bytes;
+
+    memcpy(&bytes, (const void *)(uintptr_t)PERSIST_IPA, sizeof bytes);
+    if (bytes > CONFIG_MAX)
+        vm_refuse(v, "its configuration is %u bytes long", (unsigned)bytes);
+
+    pb_istream_t stream =
+        pb_istream_from_buffer((const pb_byte_t *)(uintptr_t)(PERSIST_IPA + sizeof bytes), bytes);
+
+    if (!pb_decode(&stream, bh_VmConfig_fields, &v->config))
+        vm_refuse(v, "its configuration cannot be read: %s", PB_GET_ERROR(&stream));
+}
+
+slot_t vm_event_mint(uint32_t bit)
+{
+    slot_t slot = bh_slot_alloc();
+    enum status status =
+        slot == 0 ? ERR_FULL
+                  : bh_cspace_mint(SLOT_CSPACE, SLOT_EVENTS, SLOT_CSPACE, slot, RIGHT_WRITE, 1ull << bit);
+
+    if (status != OK)
+        vm_refuse(&vm, "event %u: %s", (unsigned)bit, bh_status_name(status));
+    return slot;
+}
+
+static _Noreturn void serve(struct vm *v)
+{
+    struct bh_msg m;
+    enum status status;
+
+    vm_look_around(v);
+    status = bh_recv(v->exits, v->next_look, &m);
+    for (;;) {
+        if (status == ERR_TIME) {
+            vm_look_around(v);
+        } else if (status == OK && (m.info & INFO_SIGNAL) != 0) {
+            vm_events(v, m.w[0]);
+        } else if (status == OK && (m.info & INFO_EXIT) != 0) {
+            exit_serve(v, &m);
+            status = bh_reply_recv(v->exits, v->next_look, &m);
+            continue;
+        } else if (status != OK) {
+            bh_panic("receiving: %s", bh_status_name(status));
+        }
+        status = bh_recv(v->exits, v->next_look, &m);
+    }
+}
+
+int main(void)
+{
+    config_load(&vm);
+    vm_memory_create(&vm);
+    vm_vcpus_create(&vm);
+    vm_board_create(&vm);
+    if (vm_tell(bh_VmEventKind_READY, "") != OK)
+        vm_refuse(&vm, "the toolstack does not answer");
+    vm_vcpu_reset(&vm, 0, vm.layout.kernel, vm.layout.dtb);
+    serve(&vm);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vm.h - all state of this vmm, which serves one VM
+ *
+ * One thread, one struct, sizes fixed at start.  Each part below is a file; what they share is struct vm.
+ *
+ * Always true: a guest's vCPU that waits for us is answered before we wait for anything else, and what we ask
+ * of other domains has a deadline.
+ */
+#ifndef VMM_VM_H
+#define VMM_VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bh.h"
+#include "board.h"
+#include "loader.h"
+#include "toolstack.pb.h"
+#include "vblk.h"
+#include "vconsole.h"
+#include "vgic.h"
+#include "virtio_mmio.h"
+#include "vm.pb.h"
+#include "vrtc.h"
+#include "vuart.h"
+#include "wire_ring.h"
+
+#define SERVICE_MS 2000u /* deadline of requests to services */
+#define BUILD_MS 10000u  /* of those that may zero or move much memory */
+
+/* Bits of our Notification.  One is a doorbell of each virtio device, one a completion of each disk. */
+#define EVENT_DOORBELL0 0u
+#define EVENT_BLK0 8u
+#define EVENT_CONSOLE 16u
+
+struct vm_vcpu {
+    slot_t vcpu;
+    slot_t sc;
+    uint32_t pcpu;
+    bool is_on; /* as PSCI sees it */
+};
+
+/* An interrupt input of the virtual GIC, as a device sees it. */
+struct vm_line {
+    struct vgic *gic;
+    uint32_t intid;
+};
+
+struct vm {
+    bh_VmConfig config;
+    struct guest_ram ram;
+    slot_t aspace;
+    slot_t cspace; /* the guest's: empty */
+    slot_t exits;  /* the Endpoint we serve */
+    uint32_t vcpu_count;
+    struct vm_vcpu vcpus[VCPU_INDEX_MAX];
+    struct layout layout;
+
+    struct vgic gic;
+    struct wire wire;
+    struct vuart uart;
+    struct vrtc rtc;
+    uint32_t disk_count;
+    struct vblk disks[BOARD_DISKS_MAX];
+    struct vconsole console;
+    struct virtio_mmio *virtio[BOARD_VIRTIO_COUNT]; /* by place on the bus; NULL: a hole */
+    uint64_t next_look;                             /* deadline of vm_look_around() */
+    struct vm_line uart_line, rtc_line, virtio_lines[BOARD_VIRTIO_COUNT];
+};
+
+/* vm_end.c: this VM cannot start, or goes on no longer.  Tells the toolstack, then waits to be destroyed. */
+_Noreturn void vm_refuse(struct vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void vm_end(struct vm *vm, bh_VmEventKind kind, const char *text);
+enum status vm_tell(bh_VmEventKind kind, const char *text) BH_NODISCARD;
+
+/* Our Notification with one bit as its badge, for somebody to signal. */
+slot_t vm_event_mint(uint32_t bit);
+
+void vm_memory_create(struct vm *vm); /* vm_memory.c */
+void vm_vcpus_create(struct vm *vm);  /* vm_vcpus.c */
+void vm_vcpu_reset(struct vm *vm, uint32_t index, uint64_t entry, uint64_t argument);
+void vm_vcpus_suspend(struct vm *vm);
+void vm_board_create(struct vm *vm); /* vm_board.c: devices, doorbells, images, device tree */
+
+/* vm_events.c: what our Notification brought; what to look at when nothing did for a while. */
+void vm_events(struct vm *vm, uint64_t bits);
+void vm_look_around(struct vm *vm);
+/* The guest's console input goes on. */
+void vm_console_pump(struct vm *vm);
+
+/* exits.c: answer one exit; the message becomes the reply. */
+void exit_serve(struct vm *vm, struct bh_msg *m);
+
+#endif

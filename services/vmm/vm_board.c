@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vm_board.c - the board of this VM: its devices wired up, its images loaded, described in a device tree
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "board_tree.h"
+#include "caps_vmm.h"
+#include "vm.h"
+
+static void line_set(void *context, bool is_asserted)
+{
+    const struct vm_line *line = context;
+
+    vgic_input(line->gic, line->intid, is_asserted);
+}
+
+static uint64_t seconds_now(void)
+{
+    return bh_ticks_to_us(bh_now()) / 1000000;
+}
+
+/* Put a virtio device on its place of the bus.  Kicks come as a signal: the guest's store costs it no exit to
+ * us. */
+static void virtio_plug(struct vm *vm, uint32_t place, struct virtio_mmio *v)
+{
+    uint64_t notify = BOARD_VIRTIO + (uint64_t)place * VIRTIO_MMIO_BYTES + VIRTIO_MMIO_NOTIFY;
+    enum status status;
+
+    vm->virtio_lines[place] = (struct vm_line){&vm->gic, INTID_VIRTIO0 + place};
+    v->ram = &vm->ram;
+    v->interrupt = line_set;
+    v->interrupt_context = &vm->virtio_lines[place];
+    vm->virtio[place] = v;
+    status = bh_aspace_doorbell(vm->aspace, notify, DOORBELL_ANY, vm_event_mint(EVENT_DOORBELL0 + place));
+    if (status != OK)
+        vm_refuse(vm, "virtio device %u: its doorbell: %s", (unsigned)place, bh_status_name(status));
+}
+
+static void disks_create(struct vm *vm)
+{
+    char error[LOADER_ERROR_MAX];
+
+    vm->disk_count = vm->config.disks_count;
+    for (uint32_t i = 0; i < vm->disk_count; i++) {
+        struct vblk *disk = &vm->disks[i];
+        const bh_Disk *config = &vm->config.disks[i];
+
+        if (disk_link_open(disk, i, vm_event_mint(EVENT_BLK0 + i), error, sizeof error) != OK)
+            vm_refuse(vm, "%s (%s)", error, config->volume);
+        disk->writable = disk->writable && config->writable;
+        snprintf(disk->id, sizeof disk->id, "%.20s", config->volume);
+        virtio_plug(vm, i, &disk->virtio);
+        vblk_init(disk);
+    }
+}
+
+/* What is typed goes to the console that the guest was told to use. */
+static void consoles_create(struct vm *vm)
+{
+    char error[LOADER_ERROR_MAX];
+    bool is_virtio = strstr(vm->config.extra, "console=hvc") != NULL;
+
+    if (wire_open(&vm->wire, vm_event_mint(EVENT_CONSOLE), error, sizeof error) != OK)
+        vm_refuse(vm, "%s", error);
+    vm->uart_line = (struct vm_line){&vm->gic, INTID_UART};
+    vm->uart = (struct vuart){.wire = &vm->wire,
+                              .interrupt = line_set,
+                              .interrupt_context = &vm->uart_line,
+                              .takes_input = !is_virtio};
+    vuart_init(&vm->uart);
+
+    vm->console.wire = &vm->wire;
+    vm->console.takes_input = is_virtio;
+    virtio_plug(vm, BOARD_VIRTIO_CONSOLE, &vm->console.virtio);
+    vconsole_init(&vm->console);
+}
+
+static struct image image_of(const char *name, uint64_t ipa, uint64_t bytes)
+{
+    return (struct image){name, (const uint8_t *)(uintptr_t)ipa, bytes};
+}
+
+static void images_load(struct vm *vm)
+{
+    char error[LOADER_ERROR_MAX];
+    struct image kernel = image_of(vm->config.kernel, BUNDLE_IPA, vm->config.kernel_bytes);
+    struct image ramdisk = image_of(vm->config.ramdisk, vm->config.ramdisk_ipa, vm->config.ramdisk_bytes);
+
+    if (loader_plan(&kernel, &ramdisk, BOARD_RAM, vm->ram.size, &vm->layout, error) != OK)
+        vm_refuse(vm, "%s", error);
+    loader_copy(&vm->layout, &kernel, &ramdisk, &vm->ram);
+}
+
+static void tree_load(struct vm *vm)
+{
+    struct board_facts facts = {
+        .vcpu_count = vm->vcpu_count,
+        .ram_size = vm->ram.size,
+        .command_line = vm->config.extra,
+        .ramdisk = vm->layout.ramdisk,
+        .ramdisk_bytes = vm->layout.ramdisk_bytes,
+    };
+    void *at = guest_ram_at(&vm->ram, vm->layout.dtb, LOADER_DTB_BYTES);
+
+    for (uint32_t i = 0; i < BOARD_VIRTIO_COUNT; i++)
+        facts.virtio_present |= vm->virtio[i] ? 1u << i : 0;
+    if (!at || board_tree_make(&facts, at, LOADER_DTB_BYTES) != OK)
+        vm_refuse(vm, "the device tree does not fit");
+}
+
+void vm_board_create(struct vm *vm)
+{
+    vm->gic.vcpu_count = vm->vcpu_count;
+    for (uint32_t i = 0; i < vm->vcpu_count; i++)
+        vm->gic.vcpus[i] = vm->vcpus[i].vcpu;
+    vgic_init(&vm->gic);
+
+    vm->rtc_line = (struct vm_line){&vm->gic, INTID_RTC};
+    vm->rtc =
+        (struct vrtc){.seconds = seconds_now, .interrupt = line_set, .interrupt_context = &vm->rtc_line};
+    vrtc_init(&vm->rtc, (uint32_t)vm->config.epoch_seconds);
+
+    consoles_create(vm);
+    disks_create(vm);
+    images_load(vm);
+    tree_load(vm);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vm_end.c - how a VM ends, from the inside: stop, drain, say so, wait
+ *
+ * The toolstack takes the VM apart; there is nothing to free here.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "caps_vmm.h"
+#include "toolstack_rpc.h"
+#include "vm.h"
+
+#define TELL_TRIES 10
+#define DRAIN_ROUNDS 50
+#define DRAIN_ROUND_MS 10
+
+enum status vm_tell(bh_VmEventKind kind, const char *text)
+{
+    bh_VmEventRequest request = {.kind = kind};
+    bh_ToolstackStatus reply;
+    enum status status;
+
+    snprintf(request.text, sizeof request.text, "%s", text);
+    status = toolstack_rpc_vm_event(CAP_TOOLSTACK, &request, &reply, NULL, bh_after_ms(BUILD_MS));
+    return status != OK ? status : (enum status)reply.status;
+}
+
+static _Noreturn void wait_for_destruction(void)
+{
+    for (;;) {
+        uint64_t bits;
+
+        if (bh_notification_wait(SLOT_EVENTS, BH_FOREVER, &bits) != OK)
+            bh_panic("waiting to be destroyed");
+    }
+}
+
+static _Noreturn void tell_and_wait(bh_VmEventKind kind, const char *text)
+{
+    for (int i = 0; i < TELL_TRIES && vm_tell(kind, text) != OK; i++)
+        ;
+    wait_for_destruction();
+}
+
+void vm_refuse(struct vm *vm, const char *format, ...)
+{
+    char text[sizeof((bh_VmEventRequest *)0)->text];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    vm_vcpus_suspend(vm);
+    tell_and_wait(bh_VmEventKind_REFUSED, text);
+}
+
+/* The last words of a guest are worth half a second. */
+static void console_drain(struct vm *vm)
+{
+    for (int i = 0; i < DRAIN_ROUNDS; i++) {
+        uint64_t bits;
+
+        vuart_pump(&vm->uart);
+        if (vuart_is_drained(&vm->uart) && !vm->console.is_sending)
+            break;
+        vconsole_pump(&vm->console);
+        if (bh_notification_wait(SLOT_EVENTS, bh_after_ms(DRAIN_ROUND_MS), &bits) != OK)
+            continue;
+    }
+}
+
+void vm_end(struct vm *vm, bh_VmEventKind kind, const char *text)
+{
+    vm_vcpus_suspend(vm);
+    console_drain(vm);
+    tell_and_wait(kind, text);
+}

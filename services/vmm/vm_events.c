@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * vm_events.c - what our Notification brings: kicks, completions, the wire; and what to look at without one
+ *
+ * A service that was restarted has lost our Notification and cannot wake us, so now and then we look whether
+ * its ring's generation changed.
+ */
+#include "vm.h"
+
+#define IDLE_LOOK_MS 2000u
+
+void vm_console_pump(struct vm *vm)
+{
+    wire_check(&vm->wire);
+    vuart_pump(&vm->uart);
+    vconsole_pump(&vm->console);
+}
+
+/* Soon while somebody owes us an answer; else rarely, so that an idle VM costs next to nothing. */
+static void plan_next_look(struct vm *vm)
+{
+    uint32_t ms = vm->rtc.mask != 0 ? 1000 : IDLE_LOOK_MS;
+
+    for (uint32_t i = 0; i < vm->disk_count; i++) {
+        if (vblk_is_busy(&vm->disks[i]))
+            ms = BLK_RESTART_CHECK_MS;
+    }
+    vm->next_look = bh_after_ms(ms);
+}
+
+void vm_events(struct vm *vm, uint64_t bits)
+{
+    for (uint32_t i = 0; i < BOARD_VIRTIO_COUNT; i++) {
+        if ((bits >> (EVENT_DOORBELL0 + i) & 1) != 0 && vm->virtio[i])
+            virtio_mmio_kick_all(vm->virtio[i]);
+    }
+    for (uint32_t i = 0; i < vm->disk_count; i++) {
+        if ((bits >> (EVENT_BLK0 + i) & 1) != 0)
+            vblk_pump(&vm->disks[i]);
+    }
+    if ((bits >> EVENT_CONSOLE & 1) != 0)
+        vm_console_pump(vm);
+    if (bits != 1ull << EVENT_CONSOLE)
+        plan_next_look(vm);
+}
+
+void vm_look_around(struct vm *vm)
+{
+    for (uint32_t i = 0; i < vm->disk_count; i++) {
+        struct vblk *disk = &vm->disks[i];
+
+        if (vblk_is_busy(disk)) {
+            disk_link_check(disk);
+            vblk_pump(disk);
+        }
+    }
+    vm_console_pump(vm);
+    vrtc_tick(&vm->rtc);
+    plan_next_look(vm);
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * wire_ring.c - the wire, over the byte rings that this VM shares with the console domain
+ *
+ * A console that writes nonsense into the page loses this VM its console, and nothing else: the rings then
+ * take as empty and put as full.
+ */
+#include "wire_ring.h"
+
+#include <stdio.h>
+
+#include "caps_vmm.h"
+#include "console_rpc.h"
+
+#define ATTACH_MS 2000u
+
+/* Ask for the ring page and the console's Notification; `page` gets the frame's slot. */
+static enum status attach(struct wire *wire, slot_t *page, char *error, size_t error_bytes)
+{
+    bh_ConsoleAttachRequest request = bh_ConsoleAttachRequest_init_zero;
+    bh_ConsoleAttachReply reply;
+    struct rpc_caps caps = {.in_count = 1, .in = {wire->events}};
+    enum status status = console_rpc_attach(wire->session, &request, &reply, &caps, bh_after_ms(ATTACH_MS));
+
+    if (status == OK && (enum status)reply.status != OK) {
+        status = (enum status)reply.status;
+        snprintf(error, error_bytes, "console: %s", reply.error);
+    } else if (status == OK && caps.out_count != 2) {
+        status = ERR_PEER;
+        snprintf(error, error_bytes, "console: Attach brought %u capabilities", (unsigned)caps.out_count);
+    } else if (status != OK) {
+        snprintf(error, error_bytes, "console: Attach: %s", bh_status_name(status));
+    }
+    if (status != OK) {
+        for (uint32_t i = 0; i < caps.out_count; i++)
+            bh_slot_drop(caps.out[i]);
+        return status;
+    }
+    *page = caps.out[0];
+    wire->console = caps.out[1];
+    return OK;
+}
+
+enum status wire_open(struct wire *wire, slot_t events, char *error, size_t error_bytes)
+{
+    slot_t frame = 0;
+    enum status status;
+    uint64_t ipa = bh_ipa_alloc(1);
+
+    wire->session = CAP_CONSOLE;
+    wire->events = events;
+    status = attach(wire, &frame, error, error_bytes);
+    if (status != OK)
+        return status;
+    status = bh_map(frame, ipa, RIGHT_READ | RIGHT_WRITE);
+    if (status != OK) {
+        snprintf(error, error_bytes, "console: mapping its ring: %s", bh_status_name(status));
+        return status;
+    }
+    wire->page = (struct byte_ring_page *)(uintptr_t)ipa;
+    wire->out = byte_ring_out_producer(wire->page);
+    wire->in = byte_ring_in_consumer(wire->page);
+    wire->generation = byte_ring_generation(wire->page);
+    return OK;
+}
+
+/* The frame is the same as before, and still mapped: only the Notification is new. */
+void wire_check(struct wire *wire)
+{
+    uint32_t generation = byte_ring_generation(wire->page);
+    slot_t old = wire->console;
+    slot_t frame = 0;
+    char error[8];
+
+    if (generation == wire->generation || attach(wire, &frame, error, sizeof error) != OK)
+        return;
+    wire->generation = generation;
+    bh_slot_drop(old);
+    bh_slot_drop(frame);
+    if (bh_notification_signal(wire->console) != OK)
+        wire->generation = 0; /* gone again already: try once more later */
+}
+
+static void tell_console(struct wire *wire)
+{
+    if (bh_notification_signal(wire->console) != OK)
+        wire->generation = 0; /* wire_check() attaches again */
+}
+
+uint32_t wire_put(struct wire *wire, const uint8_t *bytes, uint32_t count)
+{
+    uint32_t done = byte_ring_put(&wire->out, bytes, count);
+
+    if (done < count && byte_ring_want_space(&wire->out))
+        done += byte_ring_put(&wire->out, bytes + done, count - done);
+    if (done != 0 && byte_ring_must_signal(&wire->out))
+        tell_console(wire);
+    return done;
+}
+
+uint32_t wire_take(struct wire *wire, uint8_t *bytes, uint32_t count)
+{
+    uint32_t done = byte_ring_take(&wire->in, bytes, count);
+
+    if (done == 0 && byte_ring_want_data(&wire->in))
+        done = byte_ring_take(&wire->in, bytes, count);
+    if (done != 0 && byte_ring_must_signal(&wire->in))
+        tell_console(wire);
+    return done;
+}
