@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * blkdrv_fake.h - a machine for blkdrv in a test: clock, frames, IoSpace, and a virtio block device
+ *
+ * The device does what it is asked when fake_device_run() is called, on a disk in memory, and reaches only
+ * what was mapped for it: queue pages (the first ones for loads only) and the pools of prepared clients.
+ */
+#ifndef TESTS_BLKDRV_FAKE_H
+#define TESTS_BLKDRV_FAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "services/blkdrv/blkdrv.h"
+
+#define FAKE_SECTORS 8192u
+#define FAKE_RAM_PAGES 64u
+
+struct fake {
+    bool has_device;
+    bool test_hooks;
+    uint64_t now;         /* ms */
+    uint64_t signals[64]; /* by slot */
+    uint32_t logs;
+    char last_log[240];
+    bool resumed_only; /* machine_client_prepare was not called since the reset of the fake */
+
+    /* the device */
+    uint8_t disk[FAKE_SECTORS * 512];
+    uint64_t features; /* offered: bits 0..31 and 32.. in one word each */
+    bool silent;       /* takes no requests */
+    bool stuck;        /* needs a reset again right after one */
+    bool fails;        /* answers with an I/O error */
+    bool lies;         /* puts nonsense into the used ring */
+    bool holds;        /* finishes what it took only when this is off again */
+    uint32_t reads, writes, flushes;
+    char order[64]; /* 'r', 'w', 'f' */
+
+    uint32_t queue_read_only;
+    bool pool_mapped[CLIENTS_MAX];
+    struct dma_fault fault;
+    uint8_t persistent[4096];
+};
+extern struct fake fake;
+
+/* A machine with a disk that has "debian1" (sectors 100..1099) and "debian2" (2000..2999). */
+void fake_reset(void);
+/* The driver dies: its own memory and the device's state are gone, rings and the persistent page stay. */
+void fake_restart(void);
+/* Returns the events that are due. */
+uint64_t fake_device_run(void);
+
+#endif
