@@ -49,8 +49,8 @@ static bool module_is_sound(const struct bundle_module *module)
 /* Nothing else lies in the 2 MiB that the image's end is in: then its last frame is a large one too. */
 static bool tail_is_alone(const struct bundle_module *image, uint64_t end)
 {
-    if (end > init.boot->bundle_size)
-        return false;
+    if (end > ((init.boot->bundle_size + BLOCK_BYTES - 1) & ~(uint64_t)(BLOCK_BYTES - 1)))
+        return false; /* the bundle's Untyped ends there */
     for (uint32_t i = 0; i < init.bundle->module_count; i++) {
         const struct bundle_module *other = &init.bundle->modules[i];
 

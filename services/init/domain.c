@@ -23,7 +23,7 @@ static enum status domain_retype(struct domain *domain, enum cap_kind kind, uint
 
     if (!row)
         return ERR_FULL;
-    status = bh_untyped_retype(domain->untyped, kind, size, count, INIT_SLOT_CSPACE, row);
+    status = row_retype(domain->untyped, kind, size, count, row);
     if (status != OK) {
         bh_slots_free(row, count);
         return status;
@@ -248,8 +248,6 @@ enum status domain_give_badged(struct domain *domain, slot_t slot, slot_t from, 
                         : status;
 }
 
-/* `control_rights`: a service only receives on its Endpoint, and answers with capabilities; a vmm mints from
- * its own. */
 enum status domain_give_standard(struct domain *domain, uint32_t control_rights)
 {
     enum status status = domain_give(domain, SLOT_CSPACE, domain->cspace, RIGHT_READ | RIGHT_WRITE);

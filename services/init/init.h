@@ -103,6 +103,7 @@ extern struct init init;
 /* ---- memory.c: RAM, the reserve for vmms, the pool for mem ------------------------------------ */
 void memory_start(void);
 /* `count` objects in fresh consecutive slots from whichever RAM Untyped holds them; ends in bh_panic. */
+enum status row_retype(slot_t untyped, enum cap_kind kind, uint64_t size, uint32_t count, slot_t first);
 slot_t ram_row(enum cap_kind kind, uint64_t size, uint32_t count);
 void reserve_create(void);
 void pool_give(void);
@@ -143,6 +144,8 @@ void domain_end(struct domain *domain);
 enum status domain_give(struct domain *domain, slot_t slot, slot_t from, uint32_t rights);
 enum status domain_give_badged(struct domain *domain, slot_t slot, slot_t from, uint32_t rights,
                                uint64_t badge);
+/* SLOT_CSPACE .. SLOT_SC; `control_rights`: a service only receives on its Endpoint, a vmm mints from its
+ * own. */
 enum status domain_give_standard(struct domain *domain, uint32_t control_rights);
 enum status domain_give_untyped(struct domain *domain);
 

@@ -13,6 +13,7 @@
 
 #define BEFORE_GUESTS_BYTES (24ull << 20)
 #define OWN_TABLE_PAGES 4u
+#define RETYPE_MAX 512u
 
 /* RAM Untypeds, largest last: small things fill the small ones first, and the pool stays in one piece. */
 static struct {
@@ -52,6 +53,19 @@ void memory_start(void)
         bh_panic("no memory for init's own tables");
 }
 
+/* The kernel makes at most RETYPE_MAX objects at once. */
+enum status row_retype(slot_t untyped, enum cap_kind kind, uint64_t size, uint32_t count, slot_t first)
+{
+    enum status status = OK;
+
+    for (uint32_t done = 0; status == OK && done < count; done += RETYPE_MAX) {
+        uint32_t now = count - done < RETYPE_MAX ? count - done : RETYPE_MAX;
+
+        status = bh_untyped_retype(untyped, kind, size, now, INIT_SLOT_CSPACE, first + done);
+    }
+    return status;
+}
+
 slot_t ram_row(enum cap_kind kind, uint64_t size, uint32_t count)
 {
     slot_t first = bh_slots_alloc(count);
@@ -60,7 +74,7 @@ slot_t ram_row(enum cap_kind kind, uint64_t size, uint32_t count)
     if (!first)
         bh_panic("no slots left for %u objects", count);
     for (uint32_t i = 0; i < ram_count && status == ERR_MEM; i++)
-        status = bh_untyped_retype(ram[i].slot, kind, size, count, INIT_SLOT_CSPACE, first);
+        status = row_retype(ram[i].slot, kind, size, count, first);
     if (status != OK)
         bh_panic("no RAM for %u objects of kind %d: %s", count, (int)kind, bh_status_name(status));
     return first;
@@ -71,16 +85,21 @@ static uint64_t align_up(uint64_t value, uint64_t to)
     return (value + to - 1) & ~(to - 1);
 }
 
-/* Bytes of RAM that are taken, the kernel's included, when `reserve_bytes` more come from the last Untyped
- * and what follows them is aligned for the pool. */
-static uint64_t taken_with(uint64_t reserve_bytes)
+/* Bytes of RAM that are taken, the kernel's included, when `blocks` more come from the last Untyped and what
+ * follows them is aligned for the pool.  (The kernel aligns an Untyped of 2 MiB or more to 2 MiB.) */
+static uint64_t taken_with(uint32_t blocks)
 {
     uint32_t last = ram_count - 1;
+    uint64_t block = align_up(manifest_vmm.domain.memory_bytes, PAGE_BYTES);
+    uint64_t align = block >= BLOCK_BYTES ? BLOCK_BYTES : PAGE_BYTES;
+    uint64_t at = ram[last].base + ram_used(last);
     uint64_t taken = init.boot->kernel_bytes;
 
     for (uint32_t i = 0; i < last; i++)
-        taken += ram_used(i);
-    return taken + align_up(ram[last].base + ram_used(last) + reserve_bytes, BLOCK_BYTES) - ram[last].base;
+        taken += ram[i].size;
+    for (uint32_t i = 0; i < blocks; i++)
+        at = align_up(at, align) + block;
+    return taken + align_up(at, BLOCK_BYTES) - ram[last].base;
 }
 
 void reserve_create(void)
@@ -88,7 +107,7 @@ void reserve_create(void)
     uint64_t block = manifest_vmm.domain.memory_bytes;
     uint32_t most = manifest_vmm.max < VMMS_MAX ? manifest_vmm.max : VMMS_MAX;
 
-    while (init.reserve_count < most && taken_with((init.reserve_count + 1) * block) <= BEFORE_GUESTS_BYTES)
+    while (init.reserve_count < most && taken_with(init.reserve_count + 1) <= BEFORE_GUESTS_BYTES)
         init.reserve_count++;
     if (init.reserve_count == 0)
         bh_panic("the services leave no memory for a vmm within %u MiB",

@@ -35,23 +35,35 @@ void pieces_start(void)
             piece_add(boot->untyped[i].slot, boot->untyped[i].base, boot->untyped[i].size);
 }
 
-static enum status piece_skip_to(uint32_t i, uint64_t address)
+static enum status piece_split(uint32_t i, uint64_t bytes)
 {
-    uint64_t bytes = address - pieces[i].next;
-    slot_t slot;
+    slot_t slot = bh_slot_alloc();
     enum status status;
 
-    if (bytes == 0)
-        return OK;
-    slot = bh_slot_alloc();
+    if (!slot)
+        return ERR_FULL;
     status = bh_untyped_retype(pieces[i].slot, CAP_UNTYPED, bytes, 1, INIT_SLOT_CSPACE, slot);
     if (status != OK) {
         bh_slot_free(slot);
         return status;
     }
     piece_add(slot, pieces[i].next, bytes);
-    pieces[i].next = address;
+    pieces[i].next += bytes;
     return OK;
+}
+
+/* The kernel aligns an Untyped of 2 MiB or more to 2 MiB: first go to such a boundary. */
+static enum status piece_skip_to(uint32_t i, uint64_t address)
+{
+    uint64_t bytes = address - pieces[i].next;
+    uint64_t to_boundary = -pieces[i].next & (BLOCK_BYTES - 1);
+    enum status status = OK;
+
+    if (bytes >= BLOCK_BYTES && to_boundary > 0)
+        status = piece_split(i, to_boundary);
+    if (status == OK && address > pieces[i].next)
+        status = piece_split(i, address - pieces[i].next);
+    return status;
 }
 
 static enum status piece_frames(uint32_t i, uint64_t address, uint32_t size_bits, uint32_t count,
@@ -63,7 +75,7 @@ static enum status piece_frames(uint32_t i, uint64_t address, uint32_t size_bits
     if (status == OK && row == 0)
         return ERR_FULL;
     if (status == OK)
-        status = bh_untyped_retype(pieces[i].slot, CAP_FRAME, size_bits, count, INIT_SLOT_CSPACE, row);
+        status = row_retype(pieces[i].slot, CAP_FRAME, size_bits, count, row);
     if (status != OK) {
         bh_slots_free(row, row ? count : 0);
         return status;

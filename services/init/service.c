@@ -158,7 +158,7 @@ static enum status service_build(struct domain *domain)
     if (status == OK)
         status = kept_map(domain);
     if (status == OK)
-        status = domain_give_standard(domain, RIGHT_READ | RIGHT_GRANT);
+        status = domain_give_standard(domain, RIGHT_READ);
     if (status == OK)
         status = kept_give(domain);
     if (status == OK)
