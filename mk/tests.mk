@@ -5,7 +5,7 @@
 # tests/unit/test_X.c is one host binary with ASan and UBSan; a comment line in it names what it is linked with:
 #     links: services/mem/quota.c lib/ring/byte_ring.c      (paths from the top)
 #     flags: -Iservices/mem                                 (optional)
-# tests/kernel/X.c is a program that runs in init's place on a bare kernel: build/tests/kernel/X.elf, for
+# tests/kernel/*.c are one program that runs in init's place on a bare kernel: build/tests/kernel/ktest.elf, for
 # `bh run --init`.
 
 UNIT := $(wildcard tests/unit/test_*.c)
@@ -36,22 +36,23 @@ $(foreach t,$(UNIT),$(eval $(call unit_rules,$(t))))
 
 # ---- programs in init's place
 KERNEL_TESTS := $(wildcard tests/kernel/*.c)
+KERNEL_TEST_OBJECTS := $(KERNEL_TESTS:%=$(B)/obj/%.o)
 
-kernel-tests: $(KERNEL_TESTS:tests/kernel/%.c=$(B)/tests/kernel/%.elf)
+kernel-tests: $(B)/tests/kernel/ktest.elf
 
-$(B)/tests/kernel/%.elf: $(B)/obj/tests/kernel/%.c.o $(LIBBH_OBJECTS) $(B)/lib/libshared.a lib/bh/service.ld
+$(B)/tests/kernel/ktest.elf: $(KERNEL_TEST_OBJECTS) $(LIBBH_OBJECTS) $(B)/lib/libshared.a lib/bh/service.ld
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(link_service)
 
--include $(KERNEL_TESTS:%=$(B)/obj/%.d)
+-include $(KERNEL_TEST_OBJECTS:.o=.d)
 
 # ---- running them
-test: build kernel-clang
-	$(Q)$(PYTHON) tools/run-tests
+test: build
+	$(Q)tools/run-tests
 
-test-long: build kernel-clang
-	$(Q)$(PYTHON) tools/run-tests --long
+test-long: build
+	$(Q)tools/run-tests --long
 
 bench: build
 	$(Q)$(PYTHON) tests/bench/run.py

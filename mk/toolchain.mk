@@ -9,7 +9,8 @@ LD_TARGET := $(CROSS)ld
 OBJCOPY := $(CROSS)objcopy
 CLANG := clang
 CC_HOST := gcc
-PYTHON := PYTHONDONTWRITEBYTECODE=1 python3
+# Debian's own, which Debian's packages are for.
+PYTHON := PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3
 
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Werror
 

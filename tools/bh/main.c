@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -51,6 +52,7 @@ static int run(int argc, char **argv)
     for (uint32_t i = 0; i < options.file_count; i++) {
         vms[i] = vm_read(options.files[i].path);
         vms[i].config.autostart = options.files[i].autostart;
+        vms[i].config.epoch_seconds = (uint64_t)time(NULL);
     }
     check_names(&options, vms);
     check_volumes(&options, vms);
