@@ -482,6 +482,8 @@ enum status ipc_reply_recv(struct vcpu *self, uint64_t *x)
 void vcpu_exit(struct vcpu *vcpu, enum exit_label label, const uint64_t words[IPC_WORDS])
 {
     if (vcpu->exits_cap.kind != CAP_ENDPOINT) {
+        kprintf("vcpu %p stops, nobody hears its exit %u: 0x%lx 0x%lx 0x%lx 0x%lx\n", (void *)vcpu, label,
+                words[0], words[1], words[2], words[3]);
         vcpu_block(vcpu, VCPU_SUSPENDED);
         return;
     }

@@ -60,7 +60,7 @@ void kprintf(const char *format, ...)
     __attribute__((format(printf, 1, 2))); /* %d %u %x %s %c %p, l and ll, 0-padding */
 _Noreturn void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define assert(claim) ((claim) ? (void)0 : panic("%s:%d: %s", __FILE__, __LINE__, #claim))
-extern bool report_refusals; /* option `debug`: say in one line why an invocation was refused */
+extern bool report_refusals; /* option `debug=1`: say in one line why an invocation was refused */
 enum status refused(struct vcpu *self, unsigned call, unsigned argument, enum status why);
 
 /* ---- slot.c: capabilities and their derivation tree -------------------------------------------- */

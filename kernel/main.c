@@ -55,7 +55,7 @@ struct vcpu *kernel_main(void)
     const struct bundle *bundle = bundle_find();
 
     cpu_count = bundle->pcpu_count;
-    report_refusals = boot_option(bundle, "debug");
+    report_refusals = boot_option(bundle, "debug=1");
     guest_pmu_allowed = boot_option(bundle, "pmu=1");
     for (uint32_t i = 0; i < cpu_count; i++)
         cpu_setup(i);

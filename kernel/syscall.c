@@ -13,6 +13,10 @@
 extern enum status (*const syscall_table[SYS_COUNT])(struct vcpu *self, uint64_t *x);
 extern const char *const syscall_names[SYS_COUNT];
 
+static const char *const status_names[] = {"OK",       "ERR_CALL",  "ERR_CAP",  "ERR_RIGHT",
+                                           "ERR_ARG",  "ERR_STATE", "ERR_FULL", "ERR_MEM",
+                                           "ERR_PEER", "ERR_TIME",  "ERR_IO",   "ERR_EXIST"};
+
 static enum status decode(struct vcpu *vcpu, uint64_t number)
 {
     uint64_t *x = vcpu->regs.x;
@@ -42,6 +46,13 @@ void syscall(struct vcpu *vcpu, uint64_t number)
     kernel_lock();
     enum status status = decode(vcpu, number);
 
+    if (report_refusals && status != OK && status != ERR_TIME && status < BLOCKED && cpu->current == vcpu)
+        kprintf("refused: vcpu %p pc 0x%lx: %s(0x%lx, 0x%lx, 0x%lx, 0x%lx, 0x%lx, 0x%lx): %s\n", (void *)vcpu,
+                vcpu->regs.pc, number < SYS_COUNT && syscall_names[number] ? syscall_names[number] : "?",
+                vcpu->regs.x[1], vcpu->regs.x[2], vcpu->regs.x[3], vcpu->regs.x[4], vcpu->regs.x[5],
+                vcpu->regs.x[6],
+                status < sizeof(status_names) / sizeof(status_names[0]) ? status_names[status] : "?");
+
     /* The caller may have ended itself: then there is nobody to tell. */
     if (status == RESTART) {
         if (cpu->current == vcpu)
@@ -55,11 +66,8 @@ void syscall(struct vcpu *vcpu, uint64_t number)
 
 enum status refused(struct vcpu *self, unsigned call, unsigned argument, enum status why)
 {
-    static const char *const words[] = {"", "no such call", "no such capability", "right missing",
-                                        "argument out of range"};
-
     if (report_refusals)
-        kprintf("refused: vcpu %p pc 0x%lx: %s, argument %u: %s\n", (void *)self, self->regs.pc,
-                syscall_names[call], argument, why <= ERR_ARG ? words[why] : "refused");
+        kprintf("refused: vcpu %p pc 0x%lx: %s: argument %u\n", (void *)self, self->regs.pc,
+                syscall_names[call], argument);
     return why;
 }

@@ -81,8 +81,8 @@ static void clean_up(void)
     for (slot_t s = FIRST; s < FIRST + 1000; s++)
         if (!empty(s)) {
             kt_fail("slot left behind by the test", (int)s, "slot", s, 0);
-            (void)bh_cspace_delete(INIT_SLOT_CSPACE, s);
-            (void)bh_cspace_delete(INIT_SLOT_CSPACE, 95);
+            EXPECT(bh_cspace_delete(INIT_SLOT_CSPACE, s), OK);
+            EXPECT(bh_cspace_delete(INIT_SLOT_CSPACE, 95), OK);
         }
 }
 
@@ -123,6 +123,6 @@ int main(void)
     }
     kt_print("%u passed, %u failed\n", passed, failed);
     kt_print("\033]bh;exit=%d;\007", failed ? 1 : 0);
-    (void)bh_control_off(INIT_SLOT_CONTROL, 0);
+    EXPECT(bh_control_off(INIT_SLOT_CONTROL, 0), OK);
     return 0;
 }
