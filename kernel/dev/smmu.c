@@ -13,31 +13,32 @@
  *               command queue is empty in between.
  * Locking:      kernel_lock.
  */
-#include "smmu.h"
+#include "dev/smmu.h"
 
-#include "mmio.h"
+#include "dev/mmio.h"
 
-enum { /* 6.1: registers */
-       IDR0 = 0x0,
-       IDR1 = 0x4,
-       IDR5 = 0x14,
-       CR0 = 0x20,
-       CR0ACK = 0x24,
-       CR1 = 0x28,
-       CR2 = 0x2c,
-       GBPA = 0x44,
-       IRQ_CTRL = 0x50,
-       IRQ_CTRLACK = 0x54,
-       GERROR = 0x60,
-       GERRORN = 0x64,
-       STRTAB_BASE = 0x80,
-       STRTAB_BASE_CFG = 0x88,
-       CMDQ_BASE = 0x90,
-       CMDQ_PROD = 0x98,
-       CMDQ_CONS = 0x9c,
-       EVENTQ_BASE = 0xa0,
-       EVENTQ_PROD = 0x100a8,
-       EVENTQ_CONS = 0x100ac,
+/* 6.1: registers */
+enum {
+    IDR0 = 0x0,
+    IDR1 = 0x4,
+    IDR5 = 0x14,
+    CR0 = 0x20,
+    CR0ACK = 0x24,
+    CR1 = 0x28,
+    CR2 = 0x2c,
+    GBPA = 0x44,
+    IRQ_CTRL = 0x50,
+    IRQ_CTRLACK = 0x54,
+    GERROR = 0x60,
+    GERRORN = 0x64,
+    STRTAB_BASE = 0x80,
+    STRTAB_BASE_CFG = 0x88,
+    CMDQ_BASE = 0x90,
+    CMDQ_PROD = 0x98,
+    CMDQ_CONS = 0x9c,
+    EVENTQ_BASE = 0xa0,
+    EVENTQ_PROD = 0x100a8,
+    EVENTQ_CONS = 0x100ac,
 };
 
 #define IDR0_S1P (1u << 1)
@@ -375,7 +376,6 @@ static void caches_flush(void)
     commands_finish();
 }
 
-/* After gic_init: enables its interrupts. */
 void smmu_init(void)
 {
     features_check();
@@ -400,6 +400,4 @@ void smmu_init(void)
     reg_write(GERRORN, reg(GERROR));
     reg_write_acked(IRQ_CTRL, IRQ_CTRLACK, IRQ_GERROR | IRQ_EVENTQ);
     reg_write_acked(CR0, CR0ACK, CR0_CMDQEN | CR0_EVENTQEN | CR0_SMMUEN);
-    gic_enable(SMMU_IRQ_EVENT);
-    gic_enable(SMMU_IRQ_ERROR);
 }
