@@ -158,12 +158,9 @@ static const char *queue_setup(struct disk *disk)
     disk->queue_size = size;
     queue_reset(disk);
     write16(common, COMMON_QUEUE_SIZE, size);
-    write64(common, COMMON_QUEUE_DESC,
-            IOVA_QUEUE + (uint64_t)((uint8_t *)disk->desc - (uint8_t *)disk->desc));
-    write64(common, COMMON_QUEUE_DRIVER,
-            IOVA_QUEUE + (uint64_t)((uint8_t *)disk->avail - (uint8_t *)disk->desc));
-    write64(common, COMMON_QUEUE_DEVICE,
-            IOVA_QUEUE + (uint64_t)((volatile uint8_t *)disk->used - (volatile uint8_t *)disk->desc));
+    write64(common, COMMON_QUEUE_DESC, queue_iova(disk, disk->desc));
+    write64(common, COMMON_QUEUE_DRIVER, queue_iova(disk, disk->avail));
+    write64(common, COMMON_QUEUE_DEVICE, queue_iova(disk, disk->used));
     write16(common, COMMON_QUEUE_ENABLE, 1);
     return NULL;
 }

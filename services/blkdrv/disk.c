@@ -240,14 +240,14 @@ void disk_check_age(struct disk *disk)
 enum status disk_read_block(struct disk *disk, uint64_t block, void *buffer)
 {
     uint32_t sectors = disk->block_bytes / BLK_SECTOR_BYTES;
-    uint64_t buffer_iova = IOVA_QUEUE + (uint64_t)(disk->buffer - (uint8_t *)disk->desc);
     struct disk_work work = {.op = BLK_READ, .sector = block * sectors, .segment_count = 1};
     uint64_t deadline = machine_after_ms(START_PATIENCE_MS);
     struct disk_done done;
 
     if (disk->state != DISK_READY || block >= disk->sectors / sectors)
         return ERR_IO;
-    work.segments[0] = (struct disk_segment){.iova = buffer_iova, .bytes = disk->block_bytes};
+    work.segments[0] =
+        (struct disk_segment){.iova = queue_iova(disk, disk->buffer), .bytes = disk->block_bytes};
     disk_submit(disk, &work);
     disk_kick(disk);
 

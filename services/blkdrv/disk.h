@@ -133,6 +133,7 @@ uint8_t device_status(const struct disk *disk);
 /* queue.c: the virtqueue. */
 void queue_layout(struct disk *disk, uint8_t *memory);
 #define QUEUE_PAGES_READ_ONLY 2u
+uint64_t queue_iova(const struct disk *disk, const volatile void *at);
 void queue_reset(struct disk *disk);
 void queue_put(struct disk *disk, uint32_t op);
 bool queue_take(struct disk *disk, uint32_t *op, enum status *status);

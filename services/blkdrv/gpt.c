@@ -95,7 +95,8 @@ static void label_read(char *label, const struct gpt_entry *entry, uint32_t numb
     uint32_t length = 0;
 
     for (; length < GPT_LABEL_BYTES - 1u; length++) {
-        uint32_t unit = entry->name[2 * length] | (uint32_t)entry->name[2 * length + 1] << 8;
+        const uint8_t *at = entry->name + (size_t)length * 2;
+        uint32_t unit = at[0] | (uint32_t)at[1] << 8;
 
         if (unit == 0)
             break;

@@ -19,6 +19,7 @@
 #define IOSPACE_TABLE_PAGES 4u
 #define RAM_AREA_PAGES 0x40000u /* 1 GiB of addresses */
 #define PAGES_PER_2M 512u
+#define BYTES_2M UINT64_C(0x200000)
 #define RAM_CHUNK_PAGES 64u
 #define SLOTS_SPARE 32u
 
@@ -214,7 +215,7 @@ enum status machine_client_prepare(uint32_t client, bool has_dma)
         status = bh_cspace_revoke(SLOT_CSPACE, machine.doorbell[client]);
     if (status != OK)
         return status;
-    memset(machine_client_page(client, 0), 0, BLK_FRAMES_PER_CLIENT * BLK_PAGE_BYTES);
+    memset(machine_client_page(client, 0), 0, (size_t)BLK_FRAMES_PER_CLIENT * BLK_PAGE_BYTES);
     return has_dma ? machine_client_resume(client) : OK;
 }
 
@@ -246,10 +247,8 @@ void machine_drop(slot_t slot)
 
 uint8_t *machine_ram(void)
 {
-    const uint64_t bytes_2m = PAGES_PER_2M * BLK_PAGE_BYTES;
-
     if (machine.ram_ipa == 0)
-        machine.ram_ipa = (bh_ipa_alloc(RAM_AREA_PAGES + PAGES_PER_2M) + bytes_2m - 1u) / bytes_2m * bytes_2m;
+        machine.ram_ipa = (bh_ipa_alloc(RAM_AREA_PAGES + PAGES_PER_2M) + BYTES_2M - 1u) / BYTES_2M * BYTES_2M;
     return (uint8_t *)(uintptr_t)machine.ram_ipa;
 }
 
@@ -268,7 +267,7 @@ static bool grow_2m(uint64_t ipa, uint32_t pages)
 {
     slot_t frame;
 
-    if (pages < PAGES_PER_2M || ipa % (PAGES_PER_2M * BLK_PAGE_BYTES) != 0 ||
+    if (pages < PAGES_PER_2M || ipa % BYTES_2M != 0 ||
         machine_memory_left() / BLK_PAGE_BYTES < pages + PAGES_PER_2M)
         return false;
     if (bh_retype(CAP_FRAME, FRAME_2M, &frame) != OK)

@@ -35,6 +35,12 @@ void queue_layout(struct disk *disk, uint8_t *memory)
     disk->buffer = memory + BUFFER_OFFSET;
 }
 
+/* Where the device finds a place in the queue memory; descriptors are its beginning. */
+uint64_t queue_iova(const struct disk *disk, const volatile void *at)
+{
+    return IOVA_QUEUE + (uint64_t)((const volatile uint8_t *)at - (const volatile uint8_t *)disk->desc);
+}
+
 /* As before the first request; the device is in reset or does not know the queue yet. */
 void queue_reset(struct disk *disk)
 {
@@ -95,11 +101,11 @@ void queue_put(struct disk *disk, uint32_t index)
 
     /* The free list hands descriptors out in the order of desc_next, so the chain can be walked by it later.
      */
-    uint64_t header_iova = IOVA_QUEUE + HEADERS_OFFSET + index * sizeof(struct virtio_blk_header);
+    uint64_t header_iova = queue_iova(disk, &disk->headers[index]);
     uint16_t at = op->head = desc_add(disk, NULL, header_iova, sizeof(struct virtio_blk_header), 0);
     for (uint32_t i = 0; i < segments; i++)
         at = desc_add(disk, &disk->desc[at], work->segments[i].iova, work->segments[i].bytes, data_flags);
-    (void)desc_add(disk, &disk->desc[at], IOVA_QUEUE + RESULTS_OFFSET + index, 1, DESC_DEVICE_WRITES);
+    (void)desc_add(disk, &disk->desc[at], queue_iova(disk, &disk->results[index]), 1, DESC_DEVICE_WRITES);
     op->desc_count = (uint16_t)(segments + 2u);
 
     disk->op_of[op->head] = (uint8_t)index;
