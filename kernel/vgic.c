@@ -114,7 +114,7 @@ static void take_back(struct vcpu *vcpu, uint32_t intid)
     if (found >= 0) {
         uint32_t i = (uint32_t)found;
         uint64_t value = ich_lr(i);
-        bool latch = !test_bit(q->level, intid) || (q->lr_latch >> i & 1u);
+        bool latch = !test_bit(q->level, intid) || ((uint32_t)q->lr_latch >> i & 1u);
 
         if ((value & LR_PENDING) && latch && !(value & LR_HW) && !test_bit(q->drop_pending, intid))
             set_bit(q->pending, intid);

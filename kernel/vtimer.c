@@ -10,7 +10,8 @@
  * The physical timer is emulated with a timer of the heap and PPI 30.
  *
  * Always true:  vtimer_active is set exactly while PPI 27 is active in the physical GIC on this guest's
- * account (or would be, if the guest were loaded). Locking:      kernel_lock for the heap.
+ *               account (or would be, if the guest were loaded).
+ * Locking:      kernel_lock for the heap.
  */
 #include "vgic.h"
 

@@ -2,7 +2,7 @@
 /*
  * cntv.h - this pCPU's virtual timer (Arm ARM, D11.2)
  *
- * Nothing but accesses and fields, so that a unit test replaces this file by a model of the registers.
+ * Nothing but accesses and fields; a unit test has a model of the registers behind read_sysreg().
  */
 #ifndef AARCH64_CNTV_H
 #define AARCH64_CNTV_H

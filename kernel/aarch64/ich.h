@@ -2,7 +2,7 @@
 /*
  * ich.h - the GIC's virtual interface control registers of this pCPU (GICv3/v4 specification, 12.4)
  *
- * Nothing but accesses and fields, so that a unit test replaces this file by a model of the registers.
+ * Nothing but accesses and fields; a unit test has a model of the registers behind read_sysreg().
  */
 #ifndef AARCH64_ICH_H
 #define AARCH64_ICH_H
