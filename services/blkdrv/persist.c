@@ -26,7 +26,7 @@ _Static_assert(sizeof(struct persist_copy) <= COPY_BYTES, "two copies fit one pa
 
 static struct persist_copy *copy_at(uint32_t sequence)
 {
-    return (struct persist_copy *)(machine_persistent() + (sequence % 2) * COPY_BYTES);
+    return (struct persist_copy *)(machine_persistent() + (size_t)(sequence % 2) * COPY_BYTES);
 }
 
 static uint32_t copy_crc(const struct persist_copy *copy)

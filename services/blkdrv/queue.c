@@ -12,9 +12,9 @@
 /* Queue memory: page 0 descriptors; page 1 avail ring and headers; page 2 used ring and results; page 3 a
  * buffer. */
 #define HEADERS_OFFSET (BLK_PAGE_BYTES + 1024u)
-#define USED_OFFSET (2u * BLK_PAGE_BYTES)
+#define USED_OFFSET ((size_t)2 * BLK_PAGE_BYTES)
 #define RESULTS_OFFSET (USED_OFFSET + 3072u)
-#define BUFFER_OFFSET (3u * BLK_PAGE_BYTES)
+#define BUFFER_OFFSET ((size_t)3 * BLK_PAGE_BYTES)
 
 _Static_assert(QUEUE_SIZE_MAX * sizeof(struct virtq_desc) <= BLK_PAGE_BYTES, "descriptors fit page 0");
 _Static_assert(sizeof(struct virtq_avail) + 2 <= 1024,
