@@ -30,7 +30,6 @@ static void init_start(void)
 /* After this init cannot make anything of RAM, a device or time that it has not made already. */
 static void init_drop(void)
 {
-    pool_give();
     pieces_drop();
     for (uint32_t i = 0; i < init.boot->pcpu_count; i++)
         if (bh_cspace_delete(INIT_SLOT_CSPACE, INIT_SLOT_DISPATCHER0 + i) != OK)
@@ -80,6 +79,7 @@ int main(void)
     services_create();
     services_build();
     reserve_create();
+    pool_give();
     plans_commit();
     services_start();
     services_admit();
