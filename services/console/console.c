@@ -177,7 +177,8 @@ void console_focus(struct console *c, uint32_t vm_id)
         wire_begin_line(c);
     }
     if (vm_id == FOCUS_OWN) {
-        c->at_line_start = false; /* who knows what the VM wrote last */
+        wire_text(c, "\r\n"); /* who knows where the VM left the cursor */
+        c->at_line_start = true;
         c->prompt_is_shown = false;
         c->log_shown = c->log.end;
     }
@@ -207,18 +208,19 @@ static bool log_to_wire(struct console *c)
     return true;
 }
 
-/* The prompt, and what was typed at it so far. */
-static void prompt_show(struct console *c)
+/* The prompt, if one is due, and what was typed at it so far; false: there is no room for it. */
+static bool prompt_show(struct console *c)
 {
     if (c->state != OWN_EDITING || c->prompt_is_shown)
-        return;
+        return true;
     if (console_wire_room(c) < sizeof prompt + LINE_BYTES + 2)
-        return;
+        return false;
     wire_begin_line(c);
     wire_text(c, prompt);
     wire_text(c, c->editor.text);
     c->prompt_is_shown = true;
     c->at_line_start = false;
+    return true;
 }
 
 /* ---- what is typed ---------------------------------------------------------------------------- */
@@ -269,7 +271,7 @@ static void console_type(struct console *c)
         } else if (c->focus == FOCUS_OWN && c->prompt_is_shown) {
             fifo_drop(&c->rx, 1);
             own_type(c, byte);
-            prompt_show(c);
+            c->held |= !prompt_show(c);
         } else {
             return;
         }
@@ -296,12 +298,13 @@ void console_receive(struct console *c, uint8_t byte)
 void console_pump(struct console *c)
 {
     c->again = false;
+    c->held = false;
     for (uint32_t i = 0; i < VM_CONSOLES_MAX; i++)
         if (c->vms[i].vm_id != 0)
             vm_console_pump(c, &c->vms[i]);
     if (c->focus != FOCUS_OWN)
         c->log_shown = c->log.end;
-    else if (own_to_wire(c) && log_to_wire(c))
-        prompt_show(c);
+    else
+        c->held = !own_to_wire(c) || !log_to_wire(c) || !prompt_show(c);
     console_type(c);
 }

@@ -74,6 +74,7 @@ struct console {
     uint32_t signal_vms;   /* bit i: signal the vmm of vms[i] */
     bool signal_toolstack; /* there is a line */
     bool again;            /* pump again before sleeping: a ring moved meanwhile */
+    bool held;             /* something waits for room on the wire: pump again when there is some */
     bool changed;          /* what survives a restart changed: save it */
 };
 

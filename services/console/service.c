@@ -111,12 +111,15 @@ static void uart_receive(struct service *s)
         console_receive(&s->console, byte);
 }
 
-static void uart_transmit(struct service *s)
+/* Bytes out, as far as the UART takes them; true: it took some. */
+static bool uart_transmit(struct service *s)
 {
     struct fifo *wire = &s->console.wire;
+    bool moved = false;
 
-    while (fifo_used(wire) > 0 && uart_put(&s->uart, fifo_front(wire)))
+    for (; fifo_used(wire) > 0 && uart_put(&s->uart, fifo_front(wire)); moved = true)
         fifo_drop(wire, 1);
+    return moved;
 }
 
 /* A vmm that cannot be signalled (it is gone, or gave us something else) is not tried again. */
@@ -148,9 +151,10 @@ void service_pump(struct service *s)
 
     uart_receive(s);
     console_pump(c);
-    uart_transmit(s);
-    if (fifo_used(&c->wire) == 0 && (fifo_used(&c->own) > 0 || c->log_shown < c->log.end))
-        c->again = true; /* the wire took all at once and there is more */
+    bool moved = uart_transmit(s);
+
+    if (c->held && moved)
+        c->again = true; /* the wire took some at once and there is more; else its interrupt brings us back */
     uart_interrupt_on(&s->uart, console_can_receive(c), fifo_used(&c->wire) > 0);
     vms_signal(s);
     if (c->signal_toolstack && bh_notification_signal(CAP_TOOLSTACK_EVENTS) == OK)

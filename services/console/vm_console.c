@@ -81,10 +81,12 @@ void vm_console_drain(struct console *c, struct vm_console *vm, bool all)
 void vm_console_pump(struct console *c, struct vm_console *vm)
 {
     vm_console_drain(c, vm, false);
-    if (c->focus == vm->vm_id && console_wire_room(c) == 0)
+    if (c->focus == vm->vm_id && console_wire_room(c) == 0) {
         byte_ring_want_nothing(&vm->out);
-    else if (byte_ring_want_data(&vm->out))
+        c->held = true;
+    } else if (byte_ring_want_data(&vm->out)) {
         c->again = true;
+    }
     if ((vm->out.status != OK || vm->in.status != OK) && !vm->violation_told) {
         vm->violation_told = true;
         dmesg_add(&c->log, vm->name, "its console ring holds nonsense: closed until the VM ends");
