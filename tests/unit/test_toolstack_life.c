@@ -1,0 +1,699 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_toolstack_life.c - services/toolstack: creation with undo, endings, verbs, the machine's end, a
+ * restart
+ *
+ * The services are faked by their stubs: each request is noted as a word in `asked`, one of them can be made
+ * to refuse.  The persistent page is where it is in a service.
+ *
+ * links: services/toolstack/start.c services/toolstack/build.c services/toolstack/life.c
+ * links: services/toolstack/verbs.c services/toolstack/info.c services/toolstack/out.c
+ * links: services/toolstack/persist.c services/toolstack/policy.c services/toolstack/text.c
+ * links: services/toolstack/serve.c lib/bh/status.c
+ * flags: -Iservices/toolstack
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <cmocka.h>
+
+#include "bh.h"
+#include "blk_rpc.h"
+#include "console_rpc.h"
+#include "init_rpc.h"
+#include "mem_rpc.h"
+#include "sched_rpc.h"
+#include "toolstack.h"
+#include "toolstack_rpc.h"
+
+static struct toolstack ts;
+static char asked[4096];   /* what was asked of services, in words */
+static char shown[8192];   /* what was written, prompts as `> ` */
+static const char *refuse; /* the word of the request that is refused (text: "no such luck") */
+static enum status refuse_with;
+static bh_VmConfig records[4];
+static uint32_t record_count;
+static const char *options;
+static const char *typed; /* the next line; "^D" is the end of input */
+static uint32_t death_of; /* init reports this vmm as dead, once */
+static uint64_t now;      /* in ticks: microseconds here */
+static jmp_buf off;       /* where the machine goes when it is off */
+
+/* ---- the fakes */
+
+static enum status note(const char *word, uint32_t id)
+{
+    size_t length = strlen(asked);
+
+    snprintf(asked + length, sizeof asked - length, "%s:%u ", word, id);
+    return refuse && strcmp(refuse, word) == 0 ? refuse_with : OK;
+}
+
+#define ANSWER(status_, text)                                                                                \
+    do {                                                                                                     \
+        enum status s_ = (status_);                                                                          \
+        memset(rep, 0, sizeof *rep);                                                                         \
+        rep->status = (uint32_t)s_;                                                                          \
+        if (s_ != OK)                                                                                        \
+            snprintf(rep->error, sizeof rep->error, "%s", text);                                             \
+        (void)endpoint, (void)caps, (void)deadline;                                                          \
+        return OK;                                                                                           \
+    } while (0)
+#define STUB(name, request, reply)                                                                           \
+    enum status name(slot_t endpoint, const request *req, reply *rep, struct rpc_caps *caps,                 \
+                     uint64_t deadline)
+
+STUB(sched_rpc_place, bh_PlaceRequest, bh_PlaceReply)
+{
+    enum status status = note("place", req->vm_id);
+
+    (void)endpoint, (void)caps, (void)deadline;
+    memset(rep, 0, sizeof *rep);
+    rep->status = (uint32_t)status;
+    snprintf(rep->error, sizeof rep->error, "%s", status == OK ? "" : "no such luck");
+    rep->pcpus_count = (pb_size_t)req->vcpus;
+    rep->pcpus[0] = 1;
+    return OK;
+}
+STUB(sched_rpc_remove, bh_RemoveRequest, bh_SchedStatus)
+{
+    ANSWER(note("remove", req->vm_id), "no such luck");
+}
+STUB(sched_rpc_info, bh_SchedInfoRequest, bh_SchedInfoReply)
+{
+    (void)endpoint, (void)caps, (void)deadline;
+    memset(rep, 0, sizeof *rep);
+    rep->status = req->index < 2 ? OK : ERR_EXIST;
+    rep->vm_id = req->index == 0 ? 0 : 16;
+    rep->ticks = 2500000;
+    return OK;
+}
+STUB(mem_rpc_open, bh_MemOpenRequest, bh_MemStatus)
+{
+    assert_int_equal(req->quota_bytes % 0x200000, 0);
+    ANSWER(note("mem", req->vm_id), "no such luck");
+}
+STUB(mem_rpc_close, bh_MemCloseRequest, bh_MemStatus)
+{
+    ANSWER(note("unmem", req->vm_id), "no such luck");
+}
+STUB(mem_rpc_info, bh_MemInfoRequest, bh_MemInfoReply)
+{
+    (void)endpoint, (void)caps, (void)deadline, (void)req;
+    memset(rep, 0, sizeof *rep);
+    rep->free_bytes = 8192;
+    return OK;
+}
+STUB(blk_rpc_open, bh_BlkOpenRequest, bh_BlkStatus)
+{
+    ANSWER(note(req->session & 0xff ? "blk1" : "blk0", req->session >> 8), "no such luck");
+}
+STUB(blk_rpc_close, bh_BlkCloseRequest, bh_BlkStatus)
+{
+    ANSWER(note(req->session & 0xff ? "unblk1" : "unblk0", req->session >> 8), "no such luck");
+}
+STUB(blk_rpc_info, bh_BlkInfoRequest, bh_BlkInfoReply)
+{
+    (void)endpoint, (void)caps, (void)deadline, (void)req;
+    memset(rep, 0, sizeof *rep);
+    rep->status = ERR_EXIST;
+    return OK;
+}
+STUB(console_rpc_open, bh_ConsoleOpenRequest, bh_ConsoleStatus)
+{
+    ANSWER(note("con", req->vm_id), "no such luck");
+}
+STUB(console_rpc_close, bh_ConsoleCloseRequest, bh_ConsoleStatus)
+{
+    ANSWER(note(req->keep_focus ? "keepcon" : "uncon", req->vm_id), "no such luck");
+}
+STUB(console_rpc_focus, bh_FocusRequest, bh_ConsoleStatus)
+{
+    ANSWER(note("focus", req->vm_id), "no such luck");
+}
+STUB(console_rpc_write, bh_WriteRequest, bh_ConsoleStatus)
+{
+    enum status status = refuse && strcmp(refuse, "write") == 0 ? refuse_with : OK;
+
+    assert_true(strlen(req->text) < 900);
+    if (status == OK) {
+        strncat(shown, req->text, sizeof shown - 1 - strlen(shown));
+        if (req->prompt)
+            strncat(shown, "> ", sizeof shown - 1 - strlen(shown));
+    }
+    ANSWER(status, "slow");
+}
+STUB(console_rpc_next_line, bh_LineRequest, bh_LineReply)
+{
+    (void)endpoint, (void)caps, (void)deadline, (void)req;
+    memset(rep, 0, sizeof *rep);
+    rep->found = typed != NULL;
+    if (typed && strcmp(typed, "^D") == 0)
+        rep->eof = true;
+    else if (typed)
+        snprintf(rep->line, sizeof rep->line, "%s", typed);
+    typed = NULL;
+    return OK;
+}
+STUB(console_rpc_dmesg, bh_DmesgRequest, bh_DmesgReply)
+{
+    (void)endpoint, (void)caps, (void)deadline;
+    memset(rep, 0, sizeof *rep);
+    rep->next = req->position + 1;
+    if (req->position < 3)
+        snprintf(rep->text, sizeof rep->text, "line %u\n", (unsigned)req->position);
+    return OK;
+}
+STUB(init_rpc_create_vmm, bh_CreateVmmRequest, bh_CreateVmmReply)
+{
+    assert_true(req->has_config);
+    assert_int_equal(req->pcpu, 1);
+    ANSWER(note("make", req->config.vm_id), "no such luck");
+}
+STUB(init_rpc_start_vmm, bh_VmmRequest, bh_InitStatus)
+{
+    ANSWER(note("start", req->vm_id), "no such luck");
+}
+STUB(init_rpc_destroy_vmm, bh_VmmRequest, bh_InitStatus)
+{
+    ANSWER(note("unmake", req->vm_id), "no such luck");
+}
+STUB(init_rpc_next_death, bh_DeathsRequest, bh_DeathsReply)
+{
+    (void)endpoint, (void)caps, (void)deadline, (void)req;
+    memset(rep, 0, sizeof *rep);
+    rep->found = death_of != 0;
+    rep->vm_id = death_of;
+    snprintf(rep->text, sizeof rep->text, "its vmm faulted");
+    death_of = 0;
+    return OK;
+}
+STUB(init_rpc_machine_off, bh_OffRequest, bh_InitStatus)
+{
+    (void)endpoint, (void)req, (void)rep, (void)caps, (void)deadline;
+    longjmp(off, 1);
+}
+STUB(init_rpc_vm_record, bh_ModuleRequest, bh_ModuleReply)
+{
+    (void)endpoint, (void)caps, (void)deadline;
+    memset(rep, 0, sizeof *rep);
+    rep->status = req->index < record_count ? OK : ERR_EXIST;
+    if (req->index < record_count) {
+        rep->has_config = true;
+        rep->config = records[req->index];
+    }
+    return OK;
+}
+STUB(init_rpc_init_info, bh_InitInfoRequest, bh_InitInfoReply)
+{
+    (void)endpoint, (void)caps, (void)deadline, (void)req;
+    memset(rep, 0, sizeof *rep);
+    snprintf(rep->options, sizeof rep->options, "%s", options);
+    rep->pcpus = 4;
+    return OK;
+}
+
+enum status vm_grant(struct vm *vm, char *error, uint32_t size)
+{
+    enum status status = note("grant", vm_id(vm));
+
+    snprintf(error, size, "%s", status == OK ? "" : "domain: no such luck");
+    return status;
+}
+
+uint64_t bh_now(void)
+{
+    return now;
+}
+uint64_t bh_after_ms(uint64_t ms)
+{
+    return now + ms * 1000;
+}
+uint64_t bh_ticks_to_us(uint64_t ticks)
+{
+    return ticks;
+}
+enum status bh_notification_wait(slot_t notification, uint64_t deadline, uint64_t *bits)
+{
+    (void)notification, (void)bits;
+    now = deadline;
+    return ERR_TIME;
+}
+enum status bh_retype(enum cap_kind kind, uint64_t size, slot_t *out)
+{
+    assert_int_equal(kind, CAP_NOTIFICATION);
+    (void)size;
+    *out = 300;
+    return OK;
+}
+void bh_slot_drop(slot_t slot)
+{
+    (void)slot;
+}
+void bh_log(const char *format, ...)
+{
+    (void)format;
+}
+void bh_panic(const char *format, ...)
+{
+    fail_msg("panic: %s", format);
+    __builtin_unreachable();
+}
+
+/* ---- the scene */
+
+static void record(const char *name, bool autostart, uint32_t disks)
+{
+    bh_VmConfig *config = &records[record_count++];
+
+    memset(config, 0, sizeof *config);
+    snprintf(config->name, sizeof config->name, "%s", name);
+    config->memory_bytes = 257ull << 20;
+    config->vcpus = 2;
+    config->autostart = autostart;
+    config->on_reboot = bh_OnEvent_RESTART;
+    config->disks_count = (pb_size_t)disks;
+    for (uint32_t i = 0; i < disks; i++) {
+        snprintf(config->disks[i].volume, sizeof config->disks[i].volume, "root%u", i);
+        snprintf(config->disks[i].vdev, sizeof config->disks[i].vdev, "vd%c", (char)('a' + i));
+    }
+}
+
+static int scene(void **state)
+{
+    (void)state;
+    memset((void *)(uintptr_t)PERSIST_IPA, 0, 4096);
+    memset(&ts, 0, sizeof ts);
+    record_count = 0;
+    options = "";
+    typed = NULL;
+    refuse = NULL;
+    refuse_with = ERR_MEM;
+    death_of = 0;
+    now = 1000000;
+    asked[0] = shown[0] = 0;
+    return 0;
+}
+
+static void forget(void)
+{
+    asked[0] = shown[0] = 0;
+}
+
+/* True: the machine went off meanwhile. */
+static bool start(void)
+{
+    if (setjmp(off))
+        return true;
+    toolstack_start(&ts);
+    return false;
+}
+
+static bool say(const char *line)
+{
+    forget();
+    typed = line;
+    if (setjmp(off))
+        return true;
+    out_begin(&ts);
+    verbs_serve(&ts);
+    return false;
+}
+
+/* A vmm reports; then the main loop comes round. */
+static bool report(uint64_t id, bh_VmEventKind kind, const char *text)
+{
+    bh_VmEventRequest request = {.kind = kind};
+    bh_ToolstackStatus reply;
+    struct rpc_call call = {.badge = id, .context = &ts};
+
+    forget();
+    snprintf(request.text, sizeof request.text, "%s", text);
+    toolstack_on_vm_event(&call, &request, &reply);
+    if (setjmp(off))
+        return true;
+    life_go_on(&ts);
+    return false;
+}
+
+/* ---- making and undoing */
+
+static void a_vm_is_made_step_by_step(void **state)
+{
+    (void)state;
+    record("a", false, 2);
+    assert_false(start());
+    assert_false(say("create a"));
+    assert_string_equal(asked, "place:16 mem:16 blk0:16 blk1:16 con:16 make:16 grant:16 start:16 ");
+    assert_int_equal(ts.vms[0].state, VM_STARTING);
+    assert_false(report(16, bh_VmEventKind_READY, ""));
+    assert_int_equal(ts.vms[0].state, VM_RUNNING);
+    assert_false(say("create a"));
+    assert_string_equal(asked, "");
+    assert_string_equal(shown, "a: it exists already: see `list`\n> ");
+}
+
+static void each_refusal_undoes_the_steps_before_it(void **state)
+{
+    static const struct {
+        const char *word, *undone;
+    } cases[] = {
+        {"place", "uncon:16 remove:16 "},
+        {"mem", "uncon:16 remove:16 unmem:16 "},
+        {"blk0", "unblk0:16 uncon:16 remove:16 unmem:16 "},
+        {"blk1", "unblk0:16 unblk1:16 uncon:16 remove:16 unmem:16 "},
+        {"con", "unblk0:16 unblk1:16 uncon:16 remove:16 unmem:16 "},
+        {"make", "unblk0:16 unblk1:16 uncon:16 remove:16 unmake:16 unmem:16 "},
+        {"grant", "unblk0:16 unblk1:16 uncon:16 remove:16 unmake:16 unmem:16 "},
+        {"start", "unblk0:16 unblk1:16 uncon:16 remove:16 unmake:16 unmem:16 "},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char last[32];
+
+        (void)scene(state);
+        record("a", false, 2);
+        assert_false(start());
+        refuse = cases[i].word;
+        assert_false(say("create a"));
+        snprintf(last, sizeof last, "%s:16 ", refuse);
+        assert_non_null(strstr(asked, last));
+        assert_string_equal(strstr(asked, last) + strlen(last), cases[i].undone);
+        assert_non_null(strstr(shown, "a: cannot start: "));
+        assert_non_null(strstr(shown, ": no such luck\n> "));
+        assert_int_equal(ts.vms[0].state, VM_OFF);
+        assert_int_equal(ts.vms[0].steps, 0);
+    }
+}
+
+static void the_refused_resource_is_named(void **state)
+{
+    (void)state;
+    record("a", false, 2);
+    assert_false(start());
+    refuse = "blk1";
+    assert_false(say("create a"));
+    assert_string_equal(shown, "a: cannot start: disk vdb: no such luck\n> ");
+}
+
+static void undoing_is_tried_again_and_then_said(void **state)
+{
+    (void)state;
+    record("a", false, 0);
+    assert_false(start());
+    assert_false(say("create a"));
+    refuse = "unmem";
+    refuse_with = ERR_STATE;
+    assert_false(say("destroy a"));
+    assert_string_equal(asked, "uncon:16 remove:16 unmake:16 unmem:16 unmem:16 unmem:16 ");
+    assert_string_equal(shown, "a: not undone: memory: no such luck\na: destroyed\n> ");
+    refuse_with = ERR_EXIST; /* there is none: as good as undone */
+    ts.vms[0].steps = 2;
+    forget();
+    vm_destroy(&ts, &ts.vms[0], false);
+    assert_string_equal(asked, "unmem:16 ");
+}
+
+/* ---- endings */
+
+static void a_vm_that_powers_off_is_destroyed_and_bulkheads_prompt_stays(void **state)
+{
+    (void)state;
+    record("a", true, 1);
+    assert_false(start());
+    assert_non_null(strstr(asked, "start:16 focus:16 "));
+    now += 60000000;
+    assert_false(report(16, bh_VmEventKind_POWEROFF, ""));
+    assert_string_equal(asked, "unblk0:16 uncon:16 remove:16 unmake:16 unmem:16 ");
+    assert_string_equal(shown, "a: powered off\n");
+    assert_int_equal(ts.vms[0].state, VM_OFF);
+}
+
+static void a_reboot_makes_it_again_and_the_console_stays(void **state)
+{
+    (void)state;
+    record("a", true, 0);
+    assert_false(start());
+    now += 60000000;
+    assert_false(report(16, bh_VmEventKind_REBOOT, ""));
+    assert_string_equal(
+        asked, "keepcon:16 remove:16 unmake:16 unmem:16 place:16 mem:16 con:16 make:16 grant:16 start:16 ");
+}
+
+static void a_reboot_storm_ends(void **state)
+{
+    (void)state;
+    record("a", true, 0);
+    assert_false(start());
+    assert_false(report(16, bh_VmEventKind_REBOOT, ""));
+    assert_false(report(16, bh_VmEventKind_REBOOT, ""));
+    assert_int_equal(ts.vms[0].state, VM_STARTING);
+    assert_false(report(16, bh_VmEventKind_REBOOT, ""));
+    assert_int_equal(ts.vms[0].state, VM_OFF);
+    assert_non_null(strstr(shown, "not started again"));
+}
+
+static void a_dead_vmm_is_a_crash(void **state)
+{
+    (void)state;
+    record("a", true, 0);
+    record("b", true, 0);
+    assert_false(start());
+    forget();
+    death_of = 17;
+    life_collect_deaths(&ts);
+    life_go_on(&ts);
+    assert_string_equal(shown, "b: crashed: its vmm faulted\n");
+    assert_int_equal(ts.vms[0].state, VM_STARTING);
+    assert_int_equal(ts.vms[1].state, VM_OFF);
+    assert_int_equal(ts.exit_status, 3);
+}
+
+static void a_preserved_vm_stays_until_destroyed(void **state)
+{
+    (void)state;
+    record("a", true, 0);
+    records[0].on_crash = bh_OnEvent_PRESERVE;
+    assert_false(start());
+    assert_false(report(16, bh_VmEventKind_CRASH, "\033[31mpanic"));
+    assert_string_equal(asked, "");
+    assert_non_null(strstr(shown, "a: crashed: ?[31mpanic\n"));
+    assert_false(report(16, bh_VmEventKind_POWEROFF, "")); /* it is dead: it says nothing any more */
+    assert_int_equal(ts.vms[0].state, VM_PRESERVED);
+    assert_false(say("list"));
+    assert_non_null(strstr(shown, "----c-"));
+    assert_false(say("destroy a"));
+    assert_int_equal(ts.vms[0].state, VM_OFF);
+}
+
+static void a_vmm_speaks_for_its_own_vm_only(void **state)
+{
+    (void)state;
+    record("a", true, 0);
+    assert_false(start());
+    assert_false(report(17, bh_VmEventKind_POWEROFF, ""));
+    assert_false(report(1, bh_VmEventKind_POWEROFF, ""));
+    assert_false(report(0x10000000010ull, bh_VmEventKind_POWEROFF, ""));
+    assert_int_equal(ts.vms[0].state, VM_STARTING);
+}
+
+/* ---- the machine's end */
+
+static void console_mode_ends_with_its_vm(void **state)
+{
+    (void)state;
+    options = "x=y console=b";
+    record("a", true, 0);
+    record("b", true, 0);
+    assert_false(start());
+    assert_ptr_equal(strstr(asked, "focus:17 "), asked); /* before anything else */
+    assert_ptr_equal(strstr(shown, "\033]bh;console=b\a"), shown);
+    assert_false(report(16, bh_VmEventKind_CRASH, "x"));
+    assert_true(report(17, bh_VmEventKind_POWEROFF, ""));
+    assert_non_null(strstr(asked, "keepcon:17 "));
+    assert_non_null(strstr(shown, "\033]bh;exit=0;\a"));
+}
+
+static void console_mode_tells_how_its_vm_ended(void **state)
+{
+    (void)state;
+    options = "console=a";
+    record("a", true, 0);
+    assert_false(start());
+    assert_true(report(16, bh_VmEventKind_CRASH, "its kernel stopped"));
+    assert_non_null(strstr(shown, "\033]bh;exit=3;a: crashed: its kernel stopped\a"));
+
+    (void)scene(state);
+    options = "console=a";
+    record("a", true, 1);
+    refuse = "blk0";
+    assert_true(start());
+    assert_non_null(strstr(shown, "\033]bh;exit=1;a: cannot start: disk vda: no such luck\a"));
+
+    (void)scene(state);
+    options = "console=zzz";
+    record("a", true, 1);
+    assert_true(start());
+    assert_non_null(strstr(shown, "\033]bh;exit=1;console=zzz: there is no VM of that name\a"));
+}
+
+static void the_end_of_input_without_vms_switches_off(void **state)
+{
+    (void)state;
+    record("a", false, 0);
+    assert_false(start());
+    assert_true(say("^D"));
+    assert_non_null(strstr(shown, "\033]bh;exit=0;\a"));
+}
+
+static void the_end_of_input_with_vms_waits_for_them(void **state)
+{
+    (void)state;
+    record("a", true, 0);
+    record("b", true, 0);
+    assert_false(start());
+    assert_false(say("^D"));
+    assert_non_null(strstr(shown, "a has ended"));
+    assert_false(report(16, bh_VmEventKind_POWEROFF, ""));
+    assert_true(report(17, bh_VmEventKind_POWEROFF, ""));
+}
+
+static void a_refused_autostart_is_the_machines_exit_status(void **state)
+{
+    (void)state;
+    record("a", true, 0);
+    refuse = "mem";
+    assert_false(start());
+    assert_non_null(strstr(shown, "a: cannot start: memory: no such luck\n> "));
+    assert_true(say("^D"));
+    assert_non_null(strstr(shown, "\033]bh;exit=1;a: cannot start: memory: no such luck\a"));
+}
+
+static void poweroff_ends_all_vms_first(void **state)
+{
+    (void)state;
+    record("a", true, 0);
+    record("b", true, 0);
+    assert_false(start());
+    assert_true(say("poweroff"));
+    assert_string_equal(asked,
+                        "uncon:16 remove:16 unmake:16 unmem:16 uncon:17 remove:17 unmake:17 unmem:17 ");
+}
+
+/* ---- verbs */
+
+static void what_makes_no_sense_is_answered_in_one_line(void **state)
+{
+    (void)state;
+    record("a", false, 0);
+    assert_false(start());
+    assert_false(say("frobnicate"));
+    assert_string_equal(shown, "frobnicate: there is no such command: try `help`\n> ");
+    assert_false(say("create b"));
+    assert_string_equal(shown, "create: there is no VM `b`: see `list`\n> ");
+    assert_false(say("create"));
+    assert_string_equal(shown, "usage: create NAME\n> ");
+    assert_false(say("list a"));
+    assert_string_equal(shown, "usage: list \n> ");
+    assert_false(say("destroy a"));
+    assert_string_equal(shown, "a: it does not run\n> ");
+    assert_false(say("console a"));
+    assert_string_equal(shown, "a: it does not run: `create a` starts it\n> ");
+    assert_false(say("   "));
+    assert_string_equal(shown, "> ");
+}
+
+static void list_and_info_show_what_there_is(void **state)
+{
+    (void)state;
+    record("a", true, 1);
+    record("b", false, 0);
+    assert_false(start());
+    assert_false(say("list"));
+    assert_non_null(strstr(shown, "a                                   16   257     2 -b----       2.5\n"));
+    assert_non_null(strstr(shown, "b                                    -   257     2 ------       0.0\n"));
+    assert_false(say("info"));
+    assert_non_null(strstr(shown, "pcpus            : 4\n"));
+    assert_non_null(strstr(shown, "memory_free      : 8 KiB (2 pages)\n"));
+    assert_false(say("info a"));
+    assert_non_null(strstr(shown, "disk             : vda is root0, read-only\n"));
+    assert_false(say("dmesg"));
+    assert_string_equal(shown, "line 0\nline 1\nline 2\n> ");
+}
+
+static void a_wire_that_takes_nothing_does_not_keep_us(void **state)
+{
+    uint64_t before;
+
+    (void)state;
+    assert_false(start());
+    refuse = "write";
+    refuse_with = ERR_FULL;
+    before = now;
+    assert_false(say("help"));
+    assert_true(now - before < 20000000);
+}
+
+/* ---- restart */
+
+static void a_restarted_toolstack_finds_its_vms(void **state)
+{
+    (void)state;
+    record("a", true, 0);
+    record("b", true, 0);
+    assert_false(start());
+    assert_false(report(16, bh_VmEventKind_READY, ""));
+    ts.vms[1].state = VM_BUILDING; /* it died while it made b */
+    toolstack_save(&ts);
+    memset(&ts, 0, sizeof ts);
+    forget();
+    assert_false(start());
+    assert_string_equal(asked, "uncon:17 remove:17 unmake:17 unmem:17 ");
+    assert_int_equal(ts.vms[0].state, VM_RUNNING);
+    assert_int_equal(ts.vms[1].state, VM_OFF);
+    assert_non_null(strstr(shown, "> "));
+}
+
+static int persist_page(void **state)
+{
+    void *page = mmap((void *)(uintptr_t)PERSIST_IPA, 4096, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+    (void)state;
+    return page == (void *)(uintptr_t)PERSIST_IPA ? 0 : -1;
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, scene)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_vm_is_made_step_by_step),
+        TEST(each_refusal_undoes_the_steps_before_it),
+        TEST(the_refused_resource_is_named),
+        TEST(undoing_is_tried_again_and_then_said),
+        TEST(a_vm_that_powers_off_is_destroyed_and_bulkheads_prompt_stays),
+        TEST(a_reboot_makes_it_again_and_the_console_stays),
+        TEST(a_reboot_storm_ends),
+        TEST(a_dead_vmm_is_a_crash),
+        TEST(a_preserved_vm_stays_until_destroyed),
+        TEST(a_vmm_speaks_for_its_own_vm_only),
+        TEST(console_mode_ends_with_its_vm),
+        TEST(console_mode_tells_how_its_vm_ended),
+        TEST(the_end_of_input_without_vms_switches_off),
+        TEST(the_end_of_input_with_vms_waits_for_them),
+        TEST(a_refused_autostart_is_the_machines_exit_status),
+        TEST(poweroff_ends_all_vms_first),
+        TEST(what_makes_no_sense_is_answered_in_one_line),
+        TEST(list_and_info_show_what_there_is),
+        TEST(a_wire_that_takes_nothing_does_not_keep_us),
+        TEST(a_restarted_toolstack_finds_its_vms),
+    };
+
+    return cmocka_run_group_tests_name("toolstack_life", tests, persist_page, NULL);
+}
