@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_vgic.c - claims about the distributor and redistributors, with a table in the kernel's place
+ * test_vgicd.c - claims about the distributor and redistributors, with a table in the kernel's place
  *
  * links: services/vmm/vgic.c services/vmm/vgic_bank.c services/vmm/vgicd.c services/vmm/vgicr.c
  * flags: -Iservices/vmm
@@ -306,5 +306,5 @@ int main(void)
         cmocka_unit_test_setup(every_offset_and_width_is_safe, set_up_enabled),
     };
 
-    return cmocka_run_group_tests_name("vgic", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("vgicd", tests, NULL, NULL);
 }

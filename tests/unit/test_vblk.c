@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_vblk.c - claims about the virtio block device: a driver on one side, blkdrv's end of the ring on the
+ * other
+ *
+ * links: services/vmm/vblk.c lib/virtio/vring.c lib/virtio/virtio_mmio.c lib/ring/blk_ring.c
+ * flags: -Iservices/vmm
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "vblk.h"
+#include "vring_driver.h"
+
+#define SECTORS 1024u
+#define HEADER BUFFERS
+#define DATA (BUFFERS + 0x1000)
+#define STATUS (BUFFERS + 0x800)
+
+static struct vblk disk;
+static union {
+    struct blk_ring ring;
+    uint8_t page[BLK_PAGE_BYTES];
+} shared __attribute__((aligned(4096)));
+static uint8_t pool[BLK_POOL_PAGES * BLK_PAGE_BYTES] __attribute__((aligned(4096)));
+static struct blk_back back;
+static uint32_t interrupts, doorbells;
+
+static void interrupt(void *context, bool is_asserted)
+{
+    (void)context;
+    interrupts += is_asserted;
+}
+
+static void ring_doorbell(void *context)
+{
+    (void)context;
+    doorbells++;
+}
+
+static void mmio(uint32_t offset, uint32_t value)
+{
+    virtio_mmio_write(&disk.virtio, offset, 4, value);
+}
+
+static uint32_t mmio_read(uint32_t offset)
+{
+    return (uint32_t)virtio_mmio_read(&disk.virtio, offset, 4);
+}
+
+/* What a driver does until DRIVER_OK, with these features of the low word. */
+static void drive(uint32_t features)
+{
+    struct vring unused;
+
+    driver_set_up(&unused);
+    mmio(0x70, 0);
+    mmio(0x70, 1);
+    mmio(0x70, 3);
+    mmio(0x24, 0);
+    mmio(0x20, features);
+    mmio(0x24, 1);
+    mmio(0x20, 1); /* VERSION_1 */
+    mmio(0x70, 11);
+    assert_int_equal(mmio_read(0x70), 11);
+    mmio(0x30, 0);
+    mmio(0x38, QUEUE_SIZE);
+    mmio(0x80, (uint32_t)DESCRIPTORS);
+    mmio(0x90, (uint32_t)AVAIL);
+    mmio(0xa0, (uint32_t)USED);
+    mmio(0x44, 1);
+    assert_int_equal(mmio_read(0x44), 1);
+    mmio(0x70, 15);
+    assert_int_equal(mmio_read(0x70), 15);
+}
+
+#define F_FLUSH (1u << 9)
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&disk, 0, sizeof disk);
+    memset(&shared, 0, sizeof shared);
+    memset(pool, 0, sizeof pool);
+    blk_ring_create(&shared.ring);
+    blk_back_start(&back, &shared.ring, 1);
+    assert_int_equal(blk_front_init(&disk.front, &shared.ring), OK);
+    disk.pool = pool;
+    disk.link = (struct vblk_link){NULL, ring_doorbell};
+    disk.sectors = SECTORS;
+    disk.writable = true;
+    strcpy(disk.id, "debian1");
+    disk.virtio.ram = &ram;
+    disk.virtio.interrupt = interrupt;
+    vblk_init(&disk);
+    interrupts = doorbells = 0;
+    drive(F_FLUSH);
+    return 0;
+}
+
+/* One request in descriptors 0, 1, 2. */
+static void ask(uint32_t type, uint64_t sector, uint32_t data_bytes, bool device_writes)
+{
+    uint32_t header[4] = {type, 0, (uint32_t)sector, (uint32_t)(sector >> 32)};
+
+    memcpy(at(HEADER), header, sizeof header);
+    *at(STATUS) = 0xee;
+    descriptor(0, HEADER, 16, VRING_NEXT, data_bytes ? 1 : 2);
+    descriptor(1, DATA, data_bytes, VRING_NEXT | (device_writes ? VRING_WRITE : 0), 2);
+    descriptor(2, STATUS, 1, VRING_WRITE, 0);
+    make_available(0);
+    mmio(0x50, 0);
+}
+
+static struct blk_request at_blkdrv(uint32_t *position)
+{
+    struct blk_request r;
+
+    assert_true(blk_ring_take_request(&back, &r, position));
+    return r;
+}
+
+static void nothing_at_blkdrv(void)
+{
+    struct blk_request r;
+    uint32_t position;
+
+    assert_false(blk_ring_take_request(&back, &r, &position));
+}
+
+static void answer(uint32_t position, enum status status)
+{
+    blk_ring_put_completion(&back, position, status);
+    vblk_pump(&disk);
+}
+
+static void expect_given(uint16_t count, uint8_t status)
+{
+    assert_int_equal(get16(USED + 2), count);
+    assert_int_equal(*at(STATUS), status);
+}
+
+static void capacity_and_identity_are_told(void **state)
+{
+    (void)state;
+    assert_int_equal(virtio_mmio_read(&disk.virtio, 0x100, 8), SECTORS);
+    assert_int_equal(mmio_read(0x08), 2);
+    ask(8, 0, 20, true);
+    expect_given(1, 0);
+    assert_string_equal((char *)at(DATA), "debian1");
+}
+
+static void a_read_brings_the_pools_bytes(void **state)
+{
+    (void)state;
+    uint32_t position;
+
+    ask(0, 7, 8192, true);
+    assert_int_equal(doorbells, 1);
+    struct blk_request r = at_blkdrv(&position);
+    assert_int_equal(r.op, BLK_READ);
+    assert_int_equal(r.sector, 7);
+    assert_int_equal(r.count, 16);
+    memset(pool + r.pages[0] * BLK_PAGE_BYTES, 'a', BLK_PAGE_BYTES);
+    memset(pool + r.pages[1] * BLK_PAGE_BYTES, 'b', BLK_PAGE_BYTES);
+    assert_int_equal(get16(USED + 2), 0);
+    answer(position, OK);
+    expect_given(1, 0);
+    assert_int_equal(get32(USED + 8), 8193);
+    assert_int_equal(interrupts, 1);
+    assert_int_equal(*at(DATA + 4095), 'a');
+    assert_int_equal(*at(DATA + 4096), 'b');
+}
+
+static void a_write_takes_the_guests_bytes(void **state)
+{
+    (void)state;
+    uint32_t position;
+
+    memset(at(DATA), 'x', 512);
+    ask(1, SECTORS - 1, 512, false);
+    struct blk_request r = at_blkdrv(&position);
+    assert_int_equal(r.op, BLK_WRITE);
+    assert_int_equal(pool[r.pages[0] * BLK_PAGE_BYTES + 511], 'x');
+    answer(position, OK);
+    expect_given(1, 0);
+    assert_int_equal(get32(USED + 8), 1);
+}
+
+static void without_flush_writes_are_stable(void **state)
+{
+    (void)state;
+    uint32_t position;
+
+    drive(0);
+    ask(1, 0, 512, false);
+    assert_int_equal(at_blkdrv(&position).op, BLK_WRITE_FUA);
+}
+
+static void a_flush_waits_for_blkdrvs_flush(void **state)
+{
+    (void)state;
+    uint32_t position;
+
+    ask(4, 0, 0, false);
+    assert_int_equal(at_blkdrv(&position).op, BLK_FLUSH);
+    expect_given(0, 0xee);
+    answer(position, OK);
+    expect_given(1, 0);
+}
+
+static void an_error_of_the_disk_is_the_guests(void **state)
+{
+    (void)state;
+    uint32_t position;
+
+    ask(4, 0, 0, false);
+    (void)at_blkdrv(&position);
+    answer(position, ERR_IO);
+    expect_given(1, 1);
+}
+
+static void a_request_larger_than_the_pool_is_cut(void **state)
+{
+    (void)state;
+    uint32_t position;
+    uint32_t bytes = 20 * BLK_PAGE_BYTES;
+
+    ask(0, 0, bytes, true);
+    struct blk_request r = at_blkdrv(&position);
+    assert_int_equal(r.count, 16 * 8);
+    nothing_at_blkdrv();
+    answer(position, OK);
+    assert_int_equal(get16(USED + 2), 0);
+    r = at_blkdrv(&position);
+    assert_int_equal(r.sector, 16 * 8);
+    assert_int_equal(r.count, 4 * 8);
+    memset(pool + r.pages[3] * BLK_PAGE_BYTES, 'z', BLK_PAGE_BYTES);
+    answer(position, OK);
+    expect_given(1, 0);
+    assert_int_equal(*at(DATA + bytes - 1), 'z');
+    assert_int_equal(get32(USED + 8), bytes + 1);
+}
+
+static void requests_outside_the_disk_fail(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t type;
+        uint64_t sector;
+        uint32_t bytes;
+    } bad[] = {{0, SECTORS, 512},
+               {0, SECTORS - 1, 1024},
+               {0, UINT64_MAX, 512},
+               {1, UINT64_MAX, 1024},
+               {0, 0, 511},
+               {1, 0, 513},
+               {0, 0, 0},
+               {0, 1ull << 55, 512}};
+
+    for (uint16_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        ask(bad[i].type, bad[i].sector, bad[i].bytes, bad[i].type == 0);
+        expect_given((uint16_t)(i + 1), 1);
+        nothing_at_blkdrv();
+    }
+}
+
+static void a_read_only_disk_refuses_writes(void **state)
+{
+    (void)state;
+    disk.writable = false;
+    ask(1, 0, 512, false);
+    expect_given(1, 1);
+    nothing_at_blkdrv();
+}
+
+static void unknown_types_are_unsupported(void **state)
+{
+    (void)state;
+    ask(11, 0, 512, false);
+    expect_given(1, 2);
+}
+
+static void a_chain_without_a_status_needs_reset(void **state)
+{
+    (void)state;
+    descriptor(0, HEADER, 16, 0, 0);
+    make_available(0);
+    mmio(0x50, 0);
+    assert_int_equal(mmio_read(0x70) & VIRTIO_NEEDS_RESET, VIRTIO_NEEDS_RESET);
+    assert_int_equal(mmio_read(0x60), 2);
+    assert_int_equal(interrupts, 1);
+    ask(4, 0, 0, false);
+    nothing_at_blkdrv(); /* silence until it is reset */
+    drive(F_FLUSH);
+    assert_int_equal(mmio_read(0x60), 0);
+    ask(8, 0, 20, true);
+    expect_given(1, 0);
+}
+
+static void after_a_reset_old_answers_touch_nothing(void **state)
+{
+    (void)state;
+    uint32_t position;
+
+    ask(0, 0, 4096, true);
+    struct blk_request r = at_blkdrv(&position);
+    memset(pool + r.pages[0] * BLK_PAGE_BYTES, 'a', BLK_PAGE_BYTES);
+    drive(F_FLUSH);
+    answer(position, OK);
+    assert_int_equal(*at(DATA), 0);
+    assert_int_equal(get16(USED + 2), 0);
+    assert_false(vblk_is_busy(&disk));
+    assert_int_equal(__builtin_popcount(disk.front.pool_free), BLK_POOL_PAGES);
+}
+
+static void a_restarted_blkdrv_finds_the_request(void **state)
+{
+    (void)state;
+    uint32_t position;
+
+    ask(0, 5, 4096, true);
+    (void)at_blkdrv(&position);
+    blk_back_start(&back, &shared.ring, 2); /* it died with the request */
+    assert_true(blk_front_restarted(&disk.front));
+    assert_int_equal(at_blkdrv(&position).sector, 5);
+    answer(position, OK);
+    expect_given(1, 0);
+}
+
+static void more_requests_than_slots_all_finish(void **state)
+{
+    (void)state;
+    /* Eight chains at a time, each a read of five pages: more than the pool holds. */
+    for (uint32_t round = 0; round < 20; round++) {
+        uint32_t header[4] = {0, 0, 0, 0};
+
+        memcpy(at(HEADER), header, sizeof header);
+        descriptor(0, HEADER, 16, VRING_NEXT, 1);
+        descriptor(1, DATA, 5 * BLK_PAGE_BYTES, VRING_NEXT | VRING_WRITE, 2);
+        descriptor(2, STATUS, 1, VRING_WRITE, 0);
+        for (uint32_t i = 0; i < QUEUE_SIZE; i++)
+            make_available(0);
+        mmio(0x50, 0);
+        struct blk_request r;
+        uint32_t position;
+        while (blk_ring_take_request(&back, &r, &position))
+            answer(position, OK);
+        assert_int_equal(get16(USED + 2), (round + 1) * QUEUE_SIZE);
+    }
+}
+
+static void features_that_were_not_offered_are_refused(void **state)
+{
+    (void)state;
+    mmio(0x70, 0);
+    mmio(0x70, 3);
+    mmio(0x24, 0);
+    mmio(0x20, 1u << 13);
+    mmio(0x24, 1);
+    mmio(0x20, 1);
+    mmio(0x70, 11);
+    assert_int_equal(mmio_read(0x70), 3);
+    mmio(0x70, 15); /* without FEATURES_OK there is no DRIVER_OK */
+    assert_int_equal(mmio_read(0x70) & VIRTIO_DRIVER_OK, 0);
+}
+
+static void every_register_and_width_is_safe(void **state)
+{
+    (void)state;
+    const uint64_t values[] = {0, 1, 0xffffffff, 0x40001000, 256, 3};
+
+    for (size_t v = 0; v < sizeof values / sizeof values[0]; v++) {
+        for (uint32_t size = 1; size <= 8; size *= 2) {
+            for (uint32_t offset = 0; offset < VIRTIO_MMIO_BYTES; offset += size) {
+                virtio_mmio_write(&disk.virtio, offset, size, values[v]);
+                (void)virtio_mmio_read(&disk.virtio, offset, size);
+            }
+        }
+    }
+    drive(F_FLUSH);
+    ask(8, 0, 20, true);
+    expect_given(1, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(capacity_and_identity_are_told, set_up),
+        cmocka_unit_test_setup(a_read_brings_the_pools_bytes, set_up),
+        cmocka_unit_test_setup(a_write_takes_the_guests_bytes, set_up),
+        cmocka_unit_test_setup(without_flush_writes_are_stable, set_up),
+        cmocka_unit_test_setup(a_flush_waits_for_blkdrvs_flush, set_up),
+        cmocka_unit_test_setup(an_error_of_the_disk_is_the_guests, set_up),
+        cmocka_unit_test_setup(a_request_larger_than_the_pool_is_cut, set_up),
+        cmocka_unit_test_setup(requests_outside_the_disk_fail, set_up),
+        cmocka_unit_test_setup(a_read_only_disk_refuses_writes, set_up),
+        cmocka_unit_test_setup(unknown_types_are_unsupported, set_up),
+        cmocka_unit_test_setup(a_chain_without_a_status_needs_reset, set_up),
+        cmocka_unit_test_setup(after_a_reset_old_answers_touch_nothing, set_up),
+        cmocka_unit_test_setup(a_restarted_blkdrv_finds_the_request, set_up),
+        cmocka_unit_test_setup(more_requests_than_slots_all_finish, set_up),
+        cmocka_unit_test_setup(features_that_were_not_offered_are_refused, set_up),
+        cmocka_unit_test_setup(every_register_and_width_is_safe, set_up),
+    };
+
+    return cmocka_run_group_tests_name("vblk", tests, NULL, NULL);
+}
