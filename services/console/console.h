@@ -31,6 +31,7 @@
 #define WIRE_RESERVE                                                                                         \
     4096u /* of these, kept for last words: raw writes, and a VM's rest when it is closed                    \
            */
+#define WORDS_PREFIX "\033]bh;" /* begins what the machine itself says to `bh` on the host */
 #define FOCUS_OWN 0u
 #define KEY_LEAVE 0x1d /* Ctrl-] */
 
@@ -63,6 +64,7 @@ struct console {
     struct line_editor editor;
     bool prompt_is_shown;
     bool at_line_start; /* the wire's cursor, as far as we know */
+    uint32_t forged;    /* how much of WORDS_PREFIX the VM bytes on the wire end with */
 
     struct dmesg log;
     uint64_t log_shown; /* the position up to which log lines were on the wire, or were not to be */
