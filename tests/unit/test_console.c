@@ -372,6 +372,17 @@ static void kept_focus_keeps_the_wire_silent_but_for_raw_words(void **state)
     assert_int_equal(console_pending(&console), 0);
 }
 
+static void a_vm_cannot_speak_for_the_machine(void **state)
+{
+    (void)state;
+    open_two();
+    console_focus(&console, VM_A);
+    guest_put(0, "\033]bh;exit=0;\a \033\033]bh");
+    assert_string_equal(wire(), "\033]bh?exit=0;\a \033\033]bh");
+    guest_put(0, ";x \033]0;title\a");
+    assert_string_equal(wire(), "?x \033]0;title\a");
+}
+
 static void raw_words_come_after_what_the_vm_wrote(void **state)
 {
     (void)state;
@@ -593,6 +604,7 @@ int main(void)
         TEST(closing_the_vm_with_the_focus_drains_it_and_gives_the_prompt),
         TEST(kept_focus_keeps_the_wire_silent_but_for_raw_words),
         TEST(raw_words_come_after_what_the_vm_wrote),
+        TEST(a_vm_cannot_speak_for_the_machine),
         TEST(a_vm_starts_again_with_an_empty_console),
         TEST(sixteen_consoles_and_no_two_for_one_vm),
         TEST(nonsense_in_a_ring_hurts_only_its_vm),
