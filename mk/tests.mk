@@ -47,6 +47,17 @@ $(B)/tests/kernel/ktest.elf: $(KERNEL_TEST_OBJECTS) $(LIBBH_OBJECTS) $(B)/lib/li
 
 -include $(KERNEL_TEST_OBJECTS:.o=.d)
 
+# The micro benchmarks are a program of the same kind, with the same thread.c and main.c.
+BENCH_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(wildcard tests/bench/*.c tests/bench/*.S)) \
+    $(B)/obj/tests/kernel/main.c.o $(B)/obj/tests/kernel/thread.c.o
+$(BENCH_OBJECTS): SERVICE_FLAGS += -Itests/kernel
+$(B)/tests/bench/micro.elf: $(BENCH_OBJECTS) $(LIBBH_OBJECTS) $(B)/lib/libshared.a lib/bh/service.ld
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(link_service)
+
+-include $(BENCH_OBJECTS:.o=.d)
+
 # ---- running them
 test: build
 	$(Q)tools/run-tests

@@ -215,8 +215,8 @@ static void service_sync(struct cpu *cpu, struct vcpu *vcpu, uint64_t esr)
         return;
     }
     kernel_lock();
-    if ((ec == EC_FP || ec == EC_SYSREG) && cpu->el1_owner)
-        guest_unload(cpu); /* perhaps a guest's CPACR_EL1 or CNTKCTL_EL1: try again without */
+    if ((ec == EC_UNKNOWN || ec == EC_FP || ec == EC_SYSREG) && cpu->el1_owner)
+        guest_unload(cpu); /* perhaps a guest's CPACR_EL1 (then EC is 0) or CNTKCTL_EL1: try again without */
     else
         service_fault(vcpu, esr);
     kernel_unlock();
