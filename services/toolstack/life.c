@@ -181,8 +181,8 @@ static void machine_off_ask(struct toolstack *ts)
 
 /*
  * End what runs (so that what its guests asked of the disks is finished), say how it went to whoever started
- * the machine, off. The words are an operating system command (ECMA-48, 8.3.89) that no terminal shows; the
- * last one on the wire counts.
+ * the machine, off. The words are an operating system command (ECMA-48, 8.3.89) that no terminal shows and
+ * that the console lets no VM write.
  */
 void life_machine_off(struct toolstack *ts)
 {
