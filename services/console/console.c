@@ -284,12 +284,13 @@ bool console_can_receive(const struct console *c)
 }
 
 /*
- * A byte from the wire.  Ctrl-] comes in its turn, so that input from a file keeps its order - but not behind
- * bytes that the VM does not take: those are dropped, or a stuck guest would keep the person.
+ * A byte from the wire.  Ctrl-] comes in its turn, so that input from a file keeps its order.  A second one
+ * while the first still waits behind bytes that the VM does not take drops those: a stuck guest cannot keep a
+ * person.
  */
 void console_receive(struct console *c, uint8_t byte)
 {
-    if (byte == KEY_LEAVE && c->focus != FOCUS_OWN && fifo_used(&c->rx) > 0)
+    if (byte == KEY_LEAVE && c->focus != FOCUS_OWN && fifo_contains(&c->rx, KEY_LEAVE))
         fifo_clear(&c->rx);
     (void)fifo_put_byte(&c->rx, byte);
     console_type(c);

@@ -85,6 +85,14 @@ static inline uint32_t fifo_peek(const struct fifo *f, uint8_t *bytes, uint32_t 
     return done;
 }
 
+static inline bool fifo_contains(const struct fifo *f, uint8_t byte)
+{
+    for (uint32_t at = f->tail; at != f->head; at++)
+        if (f->bytes[at % f->size] == byte)
+            return true;
+    return false;
+}
+
 /* The oldest `count` bytes are done with; no more than there are. */
 static inline void fifo_drop(struct fifo *f, uint32_t count)
 {

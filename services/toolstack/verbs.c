@@ -149,14 +149,26 @@ static void line_serve(struct toolstack *ts, char *line)
         verb->serve(ts, vm);
 }
 
-/* The machine goes off with its last VM; until then it runs on. */
+/*
+ * The machine goes off with its last VM; until then it runs on.  Nothing more will be typed here, so a single
+ * VM gets the wire: its output is worth more than a prompt.
+ */
 static void input_ended(struct toolstack *ts)
 {
+    struct vm *alive = NULL;
+    uint32_t count = 0;
+
     ts->input_ended = true;
     toolstack_save(ts);
-    for (uint32_t i = 0; i < ts->vm_count; i++)
-        if (vm_is_alive(&ts->vms[i]))
-            out_printf(ts, "end of input: the machine goes off when %s has ended\n", ts->vms[i].config.name);
+    for (uint32_t i = 0; i < ts->vm_count; i++) {
+        if (!vm_is_alive(&ts->vms[i]))
+            continue;
+        alive = &ts->vms[i];
+        count++;
+        out_printf(ts, "end of input: the machine goes off when %s has ended\n", alive->config.name);
+    }
+    if (count == 1)
+        console_give(ts, vm_id(alive));
 }
 
 void verbs_serve(struct toolstack *ts)

@@ -313,7 +313,9 @@ static void a_guest_that_reads_nothing_cannot_keep_the_person(void **state)
     many[sizeof many - 1] = 0;
     type(many);
     assert_int_equal(console.focus, VM_A);
-    type(LEAVE);
+    type(LEAVE); /* in its turn */
+    assert_int_equal(console.focus, VM_A);
+    type(LEAVE); /* at once */
     assert_int_equal(console.focus, FOCUS_OWN);
 }
 
@@ -328,9 +330,11 @@ static void typed_bytes_wait_for_room_and_keep_their_order(void **state)
         many[i] = (char)('a' + i % 26);
     many[sizeof many - 1] = 0;
     type(many);
+    type(LEAVE);
     assert_memory_equal(guest_take(0), many, BYTE_RING_IN_BYTES);
     (void)wire();
     assert_string_equal(guest_take(0), many + BYTE_RING_IN_BYTES);
+    assert_int_equal(console.focus, FOCUS_OWN);
 }
 
 static void input_may_come_before_the_vm_does(void **state)

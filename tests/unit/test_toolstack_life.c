@@ -559,7 +559,10 @@ static void the_end_of_input_with_vms_waits_for_them(void **state)
     assert_false(start());
     assert_false(say("^D"));
     assert_non_null(strstr(shown, "a has ended"));
+    assert_string_equal(asked, "");
     assert_false(report(16, bh_VmEventKind_POWEROFF, ""));
+    assert_false(say("^D"));
+    assert_string_equal(asked, "focus:17 "); /* one is left: its output is shown */
     assert_true(report(17, bh_VmEventKind_POWEROFF, ""));
 }
 
