@@ -380,6 +380,7 @@ void smmu_init(void)
 {
     features_check();
     disable();
+    command_at = event_at = 0;
     stream_directory[0] = (uint64_t)streams | (STREAM_SPLIT + 1);
     reg_write(CR1, CR1_CACHEABLE);
     reg_write(CR2, CR2_RECINVSID | CR2_PTM);
