@@ -11,11 +11,14 @@
 #include "ktest.h"
 
 #define UART ((volatile uint32_t *)DEVICE_IPA)
+enum { SLOT_UART = 90, SLOT_COPIED = 95, SLOT_NEVER = 96 };
 
 extern const struct ktest __start_ktests[], __stop_ktests[];
 const struct boot_info *const kt_boot = (const struct boot_info *)BOOTINFO_IPA;
 static unsigned failures;
 static slot_t ram_slot;
+
+/* ---- saying what is ----------------------------------------------------------------------------- */
 
 static void put(const char *s)
 {
@@ -39,50 +42,115 @@ void kt_print(const char *format, ...)
 
 void kt_fail(const char *file, int line, const char *what, uint64_t got, uint64_t wanted)
 {
-    failures++;
-    kt_print("  %s:%d: %s is %llu (0x%llx), not %llu\n", file, line, what, (unsigned long long)got,
-             (unsigned long long)got, (unsigned long long)wanted);
+    if (failures++ < 20)
+        kt_print("  %s:%d: %s is %llu (0x%llx), not %llu\n", file, line, what, (unsigned long long)got,
+                 (unsigned long long)got, (unsigned long long)wanted);
 }
+
+/* ---- what tests use ------------------------------------------------------------------------------ */
 
 enum status kt_make(enum cap_kind kind, uint64_t size, slot_t slot)
 {
-    return bh_untyped_retype(POOL, kind, size, 1, INIT_SLOT_CSPACE, slot);
+    return bh_untyped_retype(POOL, kind, size, 1, CSPACE, slot);
 }
+
+enum status kt_copy(slot_t from, slot_t to, uint32_t rights)
+{
+    return bh_cspace_copy(CSPACE, from, CSPACE, to, rights);
+}
+
+enum status kt_mint(slot_t from, slot_t to, uint32_t rights, uint64_t badge)
+{
+    return bh_cspace_mint(CSPACE, from, CSPACE, to, rights, badge);
+}
+
+enum status kt_delete(slot_t slot)
+{
+    return bh_cspace_delete(CSPACE, slot);
+}
+
+enum status kt_revoke(slot_t slot)
+{
+    return bh_cspace_revoke(CSPACE, slot);
+}
+
+uint64_t kt_used(slot_t untyped)
+{
+    uint64_t base, size, used;
+
+    EXPECT(bh_untyped_info(untyped, &base, &size, &used), OK);
+    return used;
+}
+
+void kt_sleep_ms(uint64_t ms)
+{
+    uint64_t bits;
+
+    EXPECT(bh_notification_wait(SLOT_NEVER, bh_after_ms(ms), &bits), ERR_TIME);
+}
+
+uint64_t kt_raw(uint64_t number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, uint64_t a6,
+                uint64_t a7)
+{
+    register uint64_t x0 __asm__("x0") = number;
+    register uint64_t x1 __asm__("x1") = a1;
+    register uint64_t x2 __asm__("x2") = a2;
+    register uint64_t x3 __asm__("x3") = a3;
+    register uint64_t x4 __asm__("x4") = a4;
+    register uint64_t x5 __asm__("x5") = a5;
+    register uint64_t x6 __asm__("x6") = a6;
+    register uint64_t x7 __asm__("x7") = a7;
+
+    __asm__ volatile("svc #0"
+                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3), "+r"(x4)
+                     : "r"(x5), "r"(x6), "r"(x7)
+                     : "memory");
+    return x0;
+}
+
+slot_t kt_device(uint64_t base)
+{
+    for (uint32_t i = 0; i < kt_boot->untyped_count; i++)
+        if (kt_boot->untyped[i].base == base && kt_boot->untyped[i].kind == UNTYPED_DEVICE)
+            return kt_boot->untyped[i].slot;
+    return 0;
+}
+
+/* ---- around each test ------------------------------------------------------------------------------ */
 
 static void map_uart(void)
 {
-    for (uint32_t i = 0; i < kt_boot->untyped_count; i++) {
-        const struct boot_untyped *u = &kt_boot->untyped[i];
+    if (bh_untyped_retype(kt_device(0x09000000), CAP_FRAME, FRAME_4K, 1, CSPACE, SLOT_UART) != OK ||
+        bh_aspace_map(ASPACE, SLOT_UART, DEVICE_IPA, RW) != OK)
+        __builtin_trap();
+}
 
-        if (u->kind == UNTYPED_RAM && u->size > POOL_BYTES * 2 && !ram_slot)
-            ram_slot = u->slot;
-        if (u->base != 0x09000000)
-            continue;
-        if (bh_untyped_retype(u->slot, CAP_FRAME, FRAME_4K, 1, INIT_SLOT_CSPACE, 90) != OK ||
-            bh_aspace_map(INIT_SLOT_ASPACE, 90, DEVICE_IPA, RIGHT_READ | RIGHT_WRITE) != OK)
-            __builtin_trap();
-    }
+static void make_pool(void)
+{
+    for (uint32_t i = 0; i < kt_boot->untyped_count; i++)
+        if (kt_boot->untyped[i].kind == UNTYPED_RAM && kt_boot->untyped[i].size > POOL_BYTES * 2 && !ram_slot)
+            ram_slot = kt_boot->untyped[i].slot;
+    if (bh_untyped_retype(ram_slot, CAP_UNTYPED, POOL_BYTES, 1, CSPACE, POOL) != OK ||
+        bh_untyped_retype(ram_slot, CAP_NOTIFICATION, 0, 1, CSPACE, SLOT_NEVER) != OK)
+        __builtin_trap();
 }
 
 static bool empty(slot_t slot)
 {
     /* Copying from an empty slot says ERR_CAP whatever else. */
-    return bh_cspace_copy(INIT_SLOT_CSPACE, slot, INIT_SLOT_CSPACE, 95, RIGHT_ALL) == ERR_CAP;
+    return kt_copy(slot, SLOT_COPIED, RIGHT_ALL) == ERR_CAP;
 }
 
 static void clean_up(void)
 {
-    static const slot_t init_only[] = {INIT_SLOT_SC};
-
-    kt_plan(0, init_only, 0);
-    for (uint32_t i = 1; i < kt_boot->pcpu_count; i++)
-        kt_plan(i, NULL, 0);
-    EXPECT(bh_cspace_revoke(INIT_SLOT_CSPACE, POOL), OK);
+    kt_plans_reset();
+    EXPECT(kt_revoke(POOL), OK);
+    EXPECT(kt_used(POOL), 0);
     for (slot_t s = FIRST; s < FIRST + 1000; s++)
         if (!empty(s)) {
             kt_fail("slot left behind by the test", (int)s, "slot", s, 0);
-            EXPECT(bh_cspace_delete(INIT_SLOT_CSPACE, s), OK);
-            EXPECT(bh_cspace_delete(INIT_SLOT_CSPACE, 95), OK);
+            EXPECT(kt_delete(s), OK);
+            EXPECT(kt_delete(SLOT_COPIED), OK);
         }
 }
 
@@ -107,15 +175,20 @@ int main(void)
     unsigned passed = 0, failed = 0;
 
     map_uart();
-    if (bh_untyped_retype(ram_slot, CAP_UNTYPED, POOL_BYTES, 1, INIT_SLOT_CSPACE, POOL) != OK)
-        __builtin_trap();
+    make_pool();
     for (const struct ktest *t = __start_ktests; t < __stop_ktests; t++) {
         if (!wanted(t->name))
             continue;
+        uint64_t began = bh_now();
+
         failures = 0;
         t->run();
         clean_up();
-        kt_print("%s %s\n", failures ? "FAIL" : "ok", t->name);
+        uint64_t ms = bh_ticks_to_us(bh_now() - began) / 1000;
+        kt_print("%s %s", failures ? "FAIL" : "ok", t->name);
+        if (ms >= 100)
+            kt_print(" (%llu ms)", (unsigned long long)ms);
+        kt_print("\n");
         if (failures)
             failed++;
         else

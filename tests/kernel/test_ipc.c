@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "ktest.h"
 
-#define EP (FIRST + 500)
-#define EP_BADGED (FIRST + 501)
+#define EP (FREE + 0)
+#define EP_BADGED (FREE + 1)
 
 /* Answers each call with its words plus one, the badge in word 5, and the bytes turned round. */
 static void adder(uint64_t endpoint)
@@ -23,14 +23,9 @@ static void adder(uint64_t endpoint)
 
 static void start_adder(uint32_t pcpu)
 {
-    struct kt_thread server;
-    slot_t scs[1];
-
     EXPECT(kt_make(CAP_ENDPOINT, 0, EP), OK);
     EXPECT(bh_cspace_mint(INIT_SLOT_CSPACE, EP, INIT_SLOT_CSPACE, EP_BADGED, RIGHT_ALL, 77), OK);
-    kt_thread_start(&server, FIRST, pcpu, adder, EP);
-    scs[0] = server.sc;
-    kt_plan(pcpu, scs, 1);
+    kt_spawn(0, pcpu, adder, EP);
 }
 
 static void call_and_check(uint64_t deadline)
@@ -85,10 +80,10 @@ TEST(ipc, refuses_what_the_capability_does_not_allow)
     struct bh_msg m = {.info = INFO(1, 0, 0, 0)};
 
     EXPECT(kt_make(CAP_ENDPOINT, 0, EP), OK);
-    EXPECT(bh_cspace_copy(INIT_SLOT_CSPACE, EP, INIT_SLOT_CSPACE, FIRST, RIGHT_READ), OK);
+    EXPECT(kt_copy(EP, FIRST, RIGHT_READ), OK);
     EXPECT(bh_endpoint_call(FIRST, 0, &m), ERR_RIGHT);
     EXPECT(bh_endpoint_send(FIRST, 0, &m), ERR_RIGHT);
-    EXPECT(bh_cspace_copy(INIT_SLOT_CSPACE, EP, INIT_SLOT_CSPACE, FIRST + 1, RIGHT_WRITE), OK);
+    EXPECT(kt_copy(EP, FIRST + 1, RIGHT_WRITE), OK);
     EXPECT(bh_endpoint_recv(FIRST + 1, 0, &m), ERR_RIGHT);
     EXPECT(bh_endpoint_call(NO_SLOT, 0, &m), ERR_CAP);
     EXPECT(bh_endpoint_call(POOL, 0, &m), ERR_CAP);
@@ -111,7 +106,7 @@ TEST(ipc, bytes_travel_with_the_message)
         bh_ipcbuf->data[i] = (uint8_t)(i * 7);
     EXPECT(bh_endpoint_call(EP, BH_FOREVER, &m), OK);
     EXPECT(INFO_BYTES(m.info), 1000);
-    struct ipc_buffer *servers = (struct ipc_buffer *)(DYNAMIC_IPA + 0x8000);
+    const struct ipc_buffer *servers = kt_threads[0].ipcbuf;
     for (unsigned i = 0; i < 1000; i++)
         EXPECT(servers->data[i], (uint8_t)(i * 7));
 }
