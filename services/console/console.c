@@ -298,14 +298,13 @@ void console_receive(struct console *c, uint8_t byte)
 
 void console_pump(struct console *c)
 {
-    c->again = false;
-    c->held = false;
+    c->again = c->linger = c->held = false;
     for (uint32_t i = 0; i < VM_CONSOLES_MAX; i++)
         if (c->vms[i].vm_id != 0)
             vm_console_pump(c, &c->vms[i]);
     if (c->focus != FOCUS_OWN)
         c->log_shown = c->log.end;
     else
-        c->held = !own_to_wire(c) || !log_to_wire(c) || !prompt_show(c);
+        c->held |= !own_to_wire(c) || !log_to_wire(c) || !prompt_show(c);
     console_type(c);
 }

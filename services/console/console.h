@@ -33,6 +33,7 @@
            */
 #define WORDS_PREFIX "\033]bh;" /* begins what the machine itself says to `bh` on the host */
 #define FOCUS_OWN 0u
+#define LINGER_MS 2u   /* nobody sees a character that much later, and a VM's signals are 30 times fewer */
 #define KEY_LEAVE 0x1d /* Ctrl-] */
 
 /* One VM's console.  Its page is shared with that VM's vmm; everything else is ours alone. */
@@ -76,6 +77,7 @@ struct console {
     uint32_t signal_vms;   /* bit i: signal the vmm of vms[i] */
     bool signal_toolstack; /* there is a line */
     bool again;            /* pump again before sleeping: a ring moved meanwhile */
+    bool linger;           /* a VM writes: pump again within LINGER_MS, it does not signal meanwhile */
     bool held;             /* something waits for room on the wire: pump again when there is some */
     bool changed;          /* what survives a restart changed: save it */
 };
@@ -111,7 +113,7 @@ void console_pump(struct console *c);
 
 /* ---- vm_console.c: the rings */
 void vm_console_open(struct vm_console *vm, uint32_t vm_id, const char *name);
-void vm_console_drain(struct console *c, struct vm_console *vm, bool all);
+uint32_t vm_console_drain(struct console *c, struct vm_console *vm, bool all);
 void vm_console_pump(struct console *c, struct vm_console *vm);
 void vm_console_type(struct console *c, struct vm_console *vm);
 uint32_t console_wire_room(const struct console *c);

@@ -18,7 +18,9 @@ int main(void)
     service_start(&service);
     for (;;) {
         service_pump(&service);
-        uint64_t deadline = service.console.again ? 0 : BH_FOREVER;
+        uint64_t deadline = service.console.again    ? 0
+                            : service.console.linger ? bh_after_ms(LINGER_MS)
+                                                     : BH_FOREVER;
         enum status status =
             must_reply ? bh_reply_recv(SLOT_CONTROL, deadline, &msg) : bh_recv(SLOT_CONTROL, deadline, &msg);
 

@@ -69,10 +69,10 @@ static void backlog_to_wire(struct console *c, struct vm_console *vm, bool all)
 }
 
 /*
- * Move what the VM wrote to the wire or to the backlog.  At most one ring's worth: a vmm that writes while we
- * take does not keep us here.
+ * Move what the VM wrote to the wire or to the backlog; returns how much it was.  At most one ring's worth: a
+ * vmm that writes while we take does not keep us here.
  */
-void vm_console_drain(struct console *c, struct vm_console *vm, bool all)
+uint32_t vm_console_drain(struct console *c, struct vm_console *vm, bool all)
 {
     bool has_wire = c->focus == vm->vm_id;
     uint32_t budget = BYTE_RING_OUT_BYTES, moved = 0, count;
@@ -95,18 +95,25 @@ void vm_console_drain(struct console *c, struct vm_console *vm, bool all)
     } while (count > 0);
     if (moved > 0 && byte_ring_must_signal(&vm->out))
         vm_console_signal(c, vm);
+    return moved;
 }
 
-/* Drain, and ask to be told of more - unless the wire is full, for then it is the wire that wakes us. */
+/*
+ * Drain, and see to it that we come back for more: when the wire has room, if it is full; in a moment, if the
+ * VM is just writing (a guest writes byte by byte, and a signal for each costs it more than the byte); else
+ * when it tells us.
+ */
 void vm_console_pump(struct console *c, struct vm_console *vm)
 {
-    vm_console_drain(c, vm, false);
-    if (c->focus == vm->vm_id && console_wire_room(c) == 0) {
-        byte_ring_want_nothing(&vm->out);
+    uint32_t moved = vm_console_drain(c, vm, false);
+
+    byte_ring_want_nothing(&vm->out);
+    if (c->focus == vm->vm_id && console_wire_room(c) == 0)
         c->held = true;
-    } else if (byte_ring_want_data(&vm->out)) {
+    else if (moved > 0)
+        c->linger = true;
+    else if (byte_ring_want_data(&vm->out))
         c->again = true;
-    }
     if ((vm->out.status != OK || vm->in.status != OK) && !vm->violation_told) {
         vm->violation_told = true;
         dmesg_add(&c->log, vm->name, "its console ring holds nonsense: closed until the VM ends");

@@ -453,6 +453,25 @@ static void vms_are_signalled_when_they_asked(void **state)
     assert_int_equal(console.signal_vms, 1u << 1);
 }
 
+static void a_vm_that_writes_signals_only_after_a_pause(void **state)
+{
+    struct byte_ring out;
+
+    (void)state;
+    open_two();
+    console_focus(&console, VM_A);
+    (void)wire();
+    out = byte_ring_out_producer(&pages[0]);
+    assert_true(byte_ring_must_signal(&out)); /* we sleep: wake us */
+    guest_put(0, "a");
+    console_pump(&console);
+    assert_true(console.linger);
+    assert_false(byte_ring_must_signal(&out)); /* we look by ourselves */
+    console_pump(&console);
+    assert_false(console.linger);
+    assert_true(byte_ring_must_signal(&out));
+}
+
 /* ---- the log */
 
 static void log_lines_come_above_the_prompt(void **state)
@@ -613,6 +632,7 @@ int main(void)
         TEST(sixteen_consoles_and_no_two_for_one_vm),
         TEST(nonsense_in_a_ring_hurts_only_its_vm),
         TEST(vms_are_signalled_when_they_asked),
+        TEST(a_vm_that_writes_signals_only_after_a_pause),
         TEST(log_lines_come_above_the_prompt),
         TEST(a_log_cannot_steer_a_terminal),
         TEST(the_kernels_log_comes_in_any_pieces),
