@@ -18,6 +18,7 @@ enum { /* 12.8, 12.11: byte offsets */
     GICD_ISENABLER = 0x0100,
     GICD_ICENABLER = 0x0180,
     GICD_IPRIORITYR = 0x0400,
+    GICD_ICFGR = 0x0c00,
     GICD_IROUTER = 0x6000,
     GICR_WAKER = 0x0014,
     GICR_TYPER = 0x0008,
@@ -37,6 +38,12 @@ static uint64_t gicr_sgi_base(const struct cpu *cpu)
     return (uint64_t)cpu->gicr + GICR_SGI;
 }
 
+/* All others are level-sensitive, as they are at reset.  Before it is enabled (12.9.10). */
+static void spi_make_edge(uint32_t intid)
+{
+    *reg32(GICD_BASE, GICD_ICFGR + intid / 16 * 4) |= 2u << intid % 16 * 2;
+}
+
 void gic_init(void)
 {
     uint32_t lines;
@@ -51,6 +58,8 @@ void gic_init(void)
     }
     for (uint32_t i = 32; i < lines; i += 4)
         *reg32(GICD_BASE, GICD_IPRIORITYR + i) = 0xa0a0a0a0u;
+    spi_make_edge(SMMU_IRQ_EVENT);
+    spi_make_edge(SMMU_IRQ_ERROR);
     *reg32(GICD_BASE, GICD_CTLR) = GICD_CTLR_ARE | GICD_CTLR_GRP1;
     for (uint32_t i = 32; i < lines; i++)
         *(volatile uint64_t *)(GICD_BASE + GICD_IROUTER + 8ull * i) = cpus[0].mpidr & 0xff00ffffffull;
