@@ -42,26 +42,41 @@ slot_t vm_event_mint(uint32_t bit)
     return slot;
 }
 
+/* What to do when nothing came: tell the console, or look around. */
+static void on_time(struct vm *v)
+{
+    uint64_t now = bh_now();
+
+    wire_tell(&v->wire, now);
+    if (now >= v->next_look)
+        vm_look_around(v);
+}
+
+static uint64_t deadline(const struct vm *v)
+{
+    return v->wire.tell_at < v->next_look ? v->wire.tell_at : v->next_look;
+}
+
 static _Noreturn void serve(struct vm *v)
 {
     struct bh_msg m;
     enum status status;
 
     vm_look_around(v);
-    status = bh_recv(v->exits, v->next_look, &m);
+    status = bh_recv(v->exits, deadline(v), &m);
     for (;;) {
         if (status == ERR_TIME) {
-            vm_look_around(v);
-        } else if (status == OK && (m.info & INFO_SIGNAL) != 0) {
-            vm_events(v, m.w[0]);
-        } else if (status == OK && (m.info & INFO_EXIT) != 0) {
-            exit_serve(v, &m);
-            status = bh_reply_recv(v->exits, v->next_look, &m);
-            continue;
+            on_time(v);
         } else if (status != OK) {
             bh_panic("receiving: %s", bh_status_name(status));
+        } else if ((m.info & INFO_SIGNAL) != 0) {
+            vm_events(v, m.w[0]);
+        } else if ((m.info & INFO_EXIT) != 0) {
+            exit_serve(v, &m);
+            status = bh_reply_recv(v->exits, deadline(v), &m);
+            continue;
         }
-        status = bh_recv(v->exits, v->next_look, &m);
+        status = bh_recv(v->exits, deadline(v), &m);
     }
 }
 

@@ -65,9 +65,11 @@ static void console_drain(struct vm *vm)
         if (vuart_is_drained(&vm->uart) && !vm->console.is_sending)
             break;
         vconsole_pump(&vm->console);
+        wire_tell(&vm->wire, bh_now());
         if (bh_notification_wait(SLOT_EVENTS, bh_after_ms(DRAIN_ROUND_MS), &bits) != OK)
             continue;
     }
+    wire_tell(&vm->wire, BH_FOREVER - 1); /* now, however new it is */
 }
 
 void vm_end(struct vm *vm, bh_VmEventKind kind, const char *text)

@@ -100,15 +100,14 @@ static void write_register(struct vm *vm, uint32_t index, uint32_t reg, uint64_t
         bh_panic("vcpu %u: register %u: %s", (unsigned)index, (unsigned)reg, bh_status_name(status));
 }
 
-/* A suspended vCPU as PSCI says that one starts (DEN 0022, 6.4), and let it run. */
+/* A suspended vCPU as PSCI says that one starts (DEN 0022, 6.4), and let it run.  Its virtual counter is the
+ * physical one: all vCPUs of a guest must read the same, and so must the services that share their pCPUs. */
 void vm_vcpu_reset(struct vm *vm, uint32_t index, uint64_t entry, uint64_t argument)
 {
     enum status status;
 
-    for (uint32_t reg = REG_X0; reg < REG_COUNT; reg++) {
-        if (reg != REG_CNTVOFF_EL2)
-            write_register(vm, index, reg, 0);
-    }
+    for (uint32_t reg = REG_X0; reg < REG_COUNT; reg++)
+        write_register(vm, index, reg, 0);
     write_register(vm, index, REG_PC, entry);
     write_register(vm, index, REG_X0, argument);
     write_register(vm, index, REG_PSTATE, PSTATE_RESET);

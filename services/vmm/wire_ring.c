@@ -13,6 +13,7 @@
 #include "console_rpc.h"
 
 #define ATTACH_MS 2000u
+#define PATIENCE_MS 1u
 
 /* Ask for the ring page and the console's Notification; `page` gets the frame's slot. */
 static enum status attach(struct wire *wire, slot_t *page, char *error, size_t error_bytes)
@@ -61,6 +62,8 @@ enum status wire_open(struct wire *wire, slot_t events, char *error, size_t erro
     wire->out = byte_ring_out_producer(wire->page);
     wire->in = byte_ring_in_consumer(wire->page);
     wire->generation = byte_ring_generation(wire->page);
+    wire->tell_at = BH_FOREVER;
+    wire->patience = bh_after_ms(PATIENCE_MS) - bh_now();
     return OK;
 }
 
@@ -83,17 +86,28 @@ void wire_check(struct wire *wire)
 
 static void tell_console(struct wire *wire)
 {
+    wire->tell_at = BH_FOREVER;
     if (bh_notification_signal(wire->console) != OK)
         wire->generation = 0; /* wire_check() attaches again */
+}
+
+void wire_tell(struct wire *wire, uint64_t now)
+{
+    if (now >= wire->tell_at)
+        tell_console(wire);
 }
 
 uint32_t wire_put(struct wire *wire, const uint8_t *bytes, uint32_t count)
 {
     uint32_t done = byte_ring_put(&wire->out, bytes, count);
 
-    if (done < count && byte_ring_want_space(&wire->out))
+    if (done == count)
+        byte_ring_want_nothing(&wire->out);
+    else if (byte_ring_want_space(&wire->out))
         done += byte_ring_put(&wire->out, bytes + done, count - done);
-    if (done != 0 && byte_ring_must_signal(&wire->out))
+    if (wire->tell_at == BH_FOREVER && done != 0 && byte_ring_must_signal(&wire->out))
+        wire->tell_at = bh_now() + wire->patience;
+    if (wire->tell_at != BH_FOREVER && (done < count || bh_now() >= wire->tell_at))
         tell_console(wire);
     return done;
 }
