@@ -430,6 +430,7 @@ struct iospace {
     struct table_pool tables;
     struct slot notify_cap;
     uint64_t fault_count, fault_address, fault_reason;
+    uint64_t fault_limit; /* recording stops at this count */
     uint64_t context[8] __attribute__((aligned(64))); /* the SMMU's context descriptor */
     uint64_t root[512] __attribute__((aligned(4096)));
 };

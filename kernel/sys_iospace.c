@@ -68,7 +68,8 @@ enum status sys_iospace_unmap(struct slot *frame)
     return OK;
 }
 
-/* iospace_notify(iospace, notification): whom to tell of refused accesses. */
+/* iospace_notify(iospace, notification): whom to tell of refused accesses, which are recorded again if there
+ * had been too many. */
 enum status sys_iospace_notify(struct iospace *iospace, struct slot *notification)
 {
     enum status status = slot_delete(&iospace->notify_cap);
@@ -76,12 +77,15 @@ enum status sys_iospace_notify(struct iospace *iospace, struct slot *notificatio
     if (status != OK)
         return status;
     slot_embed(&iospace->notify_cap, notification, EMBED_NOTIFY, 0);
+    smmu_record_faults(iospace);
     return OK;
 }
 
 /* iospace_fault(iospace) -> count, address, reason: what was refused. */
 enum status sys_iospace_fault(struct iospace *iospace, uint64_t *out)
 {
+    smmu_handle_events(); /* what the device was refused before it said "done" counts, whatever interrupt came
+                             first */
     out[0] = iospace->fault_count;
     out[1] = iospace->fault_address;
     out[2] = iospace->fault_reason;

@@ -7,7 +7,8 @@
  *
  * The stream table has two levels; only PCI bus 0 has a second one.  An entry that nobody attached is
  * invalid, so that a first access is reported; then it becomes "abort", which is silent, so that a stray
- * device cannot keep us busy.  For the same end a context records no more than FAULTS_MAX faults.
+ * device cannot keep us busy.  For the same end a context records no more than FAULTS_MAX faults, until its
+ * owner asks for more (smmu_record_faults).
  *
  * Always true:  no stream bypasses translation; commands are complete when a function here returns, so the
  *               command queue is empty in between.
@@ -228,6 +229,7 @@ void smmu_attach(struct iospace *iospace, uint32_t stream)
     iospace->asid = stream;
     attached[stream] = iospace;
     context_fill(iospace);
+    iospace->fault_limit = iospace->fault_count + FAULTS_MAX;
     smmu_flush_iospace(iospace);
     stream_write(stream, STE_V | STE_S1_TRANSLATE | (uint64_t)iospace->context,
                  STE_1_CONTEXT_CACHEABLE | STE_1_SHCFG_INCOMING);
@@ -276,13 +278,22 @@ static void fault_attached(struct iospace *iospace, uint32_t code, uint64_t flag
     iospace->fault_address = address;
     iospace->fault_reason = code;
     fault_report(iospace->fault_count, iospace->stream, code, flags, address);
-    if (iospace->fault_count == FAULTS_MAX) {
+    if (iospace->fault_count == iospace->fault_limit) {
         iospace->context[0] &= ~CD_R;
         config_flush(iospace->stream);
         kprintf("smmu: stream 0x%x: further faults are not recorded\n", iospace->stream);
     }
     if (iospace->notify_cap.kind == CAP_NOTIFICATION)
         notification_signal(slot_object(&iospace->notify_cap), iospace->notify_cap.badge);
+}
+
+void smmu_record_faults(struct iospace *iospace)
+{
+    iospace->fault_limit = iospace->fault_count + FAULTS_MAX;
+    if (!iospace->bound || iospace->context[0] & CD_R)
+        return;
+    iospace->context[0] |= CD_R;
+    config_flush(iospace->stream);
 }
 
 static void fault_stray(uint32_t stream, uint32_t code, uint64_t flags, uint64_t address)

@@ -18,6 +18,7 @@ bool smmu_stream_taken(uint32_t stream);
 /* The stream's accesses go through iospace->root from now on. */
 void smmu_attach(struct iospace *iospace, uint32_t stream);
 void smmu_detach(struct iospace *iospace);                          /* ... are blocked from now on */
+void smmu_record_faults(struct iospace *iospace);                   /* ... again, if that had stopped */
 void smmu_flush_iova(const struct iospace *iospace, uint64_t iova); /* the mapping that `iova` is in */
 void smmu_flush_iospace(const struct iospace *iospace);             /* all its mappings */
 
