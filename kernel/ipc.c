@@ -12,6 +12,7 @@
 #include "ipc.h"
 
 #include "dispatcher.h"
+#include "fastpath.h"
 
 static void enqueue(struct endpoint *ep, struct vcpu *vcpu)
 {
@@ -240,73 +241,8 @@ static enum status send_from_registers(struct vcpu *self, uint64_t *x, bool call
     return send_message(self, slot_object(slot), slot->badge, x[9]);
 }
 
-/* The receiver that a call may go to without detours: it waits on this pCPU, and nobody gave a deadline. */
-static inline struct vcpu *waiting_server(struct cpu *cpu, struct vcpu *self, struct endpoint *ep)
-{
-    struct vcpu *to = ep->first;
-
-    if (!to || to->state != VCPU_RECEIVING || to->timer.queued || to->cpu != cpu || to->lent ||
-        cpu->resched || !cpu->sc || cpu->sc->runner != self)
-        return NULL;
-    return to;
-}
-
-/* `to` has its message: it goes on at once, on the context that `self` ran on. */
-static inline void switch_to_server(struct cpu *cpu, struct vcpu *self, struct vcpu *to)
-{
-    struct endpoint *ep = to->endpoint;
-    struct sc *sc = cpu->sc;
-
-    ep->first = to->queue_next;
-    if (ep->first)
-        ep->first->queue_prev = NULL;
-    else
-        ep->last = NULL;
-    to->endpoint = NULL;
-    to->queue_next = NULL;
-
-    self->waits_reply = true;
-    self->state = VCPU_REPLY;
-    self->callee = to;
-    self->lending = sc;
-    self->lent = NULL;
-    to->caller = self;
-    to->lent = sc;
-    to->state = VCPU_RUNNABLE;
-    sc->runner = to;
-    if (self->sc != sc && self->sc && self->sc->runner == self)
-        sc_set_runnable(self->sc, false);
-    cpu->current = to;
-}
-
-/* The common case without detours: registers only, a receiver waits on this pCPU, nobody gave a deadline. */
-static inline bool call_fast(struct vcpu *self, uint64_t *x)
-{
-    struct cspace *cspace = self->cspace;
-
-    if (!cspace || x[1] >= cspace->slot_count || (x[2] & 0x1ffff) > IPC_WORDS || x[9] != BH_FOREVER)
-        return false;
-    struct slot *slot = &cspace->slots[x[1]];
-    if (slot->kind != CAP_ENDPOINT || !(slot->rights & RIGHT_WRITE))
-        return false;
-    struct cpu *cpu = self->cpu;
-    struct vcpu *to = waiting_server(cpu, self, slot_object(slot));
-
-    if (!to)
-        return false;
-    for (unsigned i = 0; i < IPC_WORDS; i++)
-        to->regs.x[3 + i] = x[3 + i];
-    to->regs.x[0] = OK;
-    to->regs.x[1] = slot->badge;
-    to->regs.x[2] = x[2] & 0xffffffff00000007ull;
-    switch_to_server(cpu, self, to);
-    return true;
-}
-
 enum status ipc_call(struct vcpu *self, uint64_t *x)
 {
-    if (call_fast(self, x))
-        return BLOCKED;
     return send_from_registers(self, x, true);
 }
 
@@ -404,57 +340,6 @@ static enum status answer(struct vcpu *self, uint64_t *x)
     return OK;
 }
 
-/* The reply half of the fast path: the caller waits here, on this pCPU; nothing else is to be received. */
-static inline bool reply_recv_fast(struct vcpu *self, uint64_t *x)
-{
-    struct vcpu *caller = self->caller;
-    struct cspace *cspace = self->cspace;
-    struct cpu *cpu = self->cpu;
-    struct sc *sc = cpu->sc;
-
-    if (!caller || !cspace || x[1] >= cspace->slot_count || (x[2] & 0x1ffff) > IPC_WORDS ||
-        x[9] != BH_FOREVER)
-        return false;
-    struct slot *slot = &cspace->slots[x[1]];
-    if (slot->kind != CAP_ENDPOINT || !(slot->rights & RIGHT_READ))
-        return false;
-    struct endpoint *ep = slot_object(slot);
-
-    if (ep->first || (self->bound && self->bound->bits) || caller->cpu != cpu || caller->timer.queued ||
-        cpu->resched || caller->lending != sc || self->lent != sc || sc->runner != self)
-        return false;
-    if (caller->in_exit) {
-        uint32_t label = INFO_LABEL(x[2]);
-
-        if (caller->kind == VCPU_SERVICE || label == REPLY_STOP)
-            return false;
-        caller->in_exit = false;
-        guest_exit_reply(caller, label, &x[3]);
-    } else {
-        for (unsigned i = 0; i < IPC_WORDS; i++)
-            caller->regs.x[3 + i] = x[3 + i];
-        caller->regs.x[0] = OK;
-        caller->regs.x[1] = 0;
-        caller->regs.x[2] = x[2] & 0xffffffff00000007ull;
-    }
-    self->caller = NULL;
-    self->lent = NULL;
-    caller->callee = NULL;
-    caller->lending = NULL;
-    sc->runner = caller;
-    if (caller->sc != sc)
-        caller->lent = sc;
-    caller->state = VCPU_RUNNABLE;
-    self->state = VCPU_RECEIVING;
-    self->endpoint = ep;
-    self->queue_next = self->queue_prev = NULL;
-    ep->first = ep->last = self;
-    if (self->sc && self->sc->runner == self)
-        sc_set_runnable(self->sc, false);
-    cpu->current = caller;
-    return true;
-}
-
 enum status ipc_reply(struct vcpu *self, uint64_t *x)
 {
     return answer(self, x);
@@ -465,8 +350,6 @@ enum status ipc_reply_recv(struct vcpu *self, uint64_t *x)
 {
     enum status why;
 
-    if (reply_recv_fast(self, x))
-        return BLOCKED;
     struct slot *slot = endpoint_of(self, x, RIGHT_READ, &why, SYS_endpoint_reply_recv);
 
     if (!slot)
@@ -487,19 +370,8 @@ void vcpu_exit(struct vcpu *vcpu, enum exit_label label, const uint64_t words[IP
         vcpu_block(vcpu, VCPU_SUSPENDED);
         return;
     }
-    struct cpu *cpu = vcpu->cpu;
-    struct vcpu *to = waiting_server(cpu, vcpu, slot_object(&vcpu->exits_cap));
-
-    if (to && cpu->current == vcpu) {
-        put_words(&to->regs, words);
-        to->regs.x[0] = OK;
-        to->regs.x[1] = vcpu->exits_cap.badge;
-        to->regs.x[2] = INFO(label, IPC_WORDS, 0, 0) | INFO_EXIT;
-        vcpu->exit_label = (uint8_t)label;
-        vcpu->in_exit = true;
-        switch_to_server(cpu, vcpu, to);
+    if (exit_fast(vcpu, label, words))
         return;
-    }
     for (unsigned i = 0; i < IPC_WORDS; i++)
         vcpu->send_words[i] = words[i];
     vcpu->send_info = INFO(label, IPC_WORDS, 0, 0) | INFO_EXIT;

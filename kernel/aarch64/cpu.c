@@ -14,39 +14,28 @@
 
 #include "aarch64/guest.h"
 #include "aarch64/irq.h"
+#include "aarch64/load.h"
+#include "aarch64/lock.h"
 #include "dispatcher.h"
 #include "ipc.h"
 
 struct cpu cpus[CPU_MAX];
 uint32_t cpu_count;
 
-#define HCR_DC (1ull << 12)
-#define HCR_TGE (1ull << 27)
-#define HCR_SERVICE (HCR_VM | HCR_FMO | HCR_IMO | HCR_AMO | HCR_DC | HCR_TGE | HCR_RW)
-
-#define CPTR_RES1 0x33ffull
-#define CPTR_TFP (1ull << 10)
-
 enum { EC_UNKNOWN = 0x00, EC_FP = 0x07, EC_SVC64 = 0x15, EC_SYSREG = 0x18 };
 
-/* ---- the ticket lock ---------------------------------------------------------------------------- */
+/* ---- the kernel's lock ------------------------------------------------------------------------------ */
 
-static struct {
-    uint32_t next;
-    uint32_t serving;
-} ticket;
+uint32_t kernel_ticket;
 
 void kernel_lock(void)
 {
-    uint32_t mine = __atomic_fetch_add(&ticket.next, 1, __ATOMIC_RELAXED);
-
-    while (__atomic_load_n(&ticket.serving, __ATOMIC_ACQUIRE) != mine)
-        __asm__ volatile("yield");
+    lock_take();
 }
 
 void kernel_unlock(void)
 {
-    __atomic_store_n(&ticket.serving, ticket.serving + 1, __ATOMIC_RELEASE);
+    lock_give();
 }
 
 /* ---- SIMD registers ------------------------------------------------------------------------------- */
@@ -108,12 +97,9 @@ void cpu_forget(struct cpu *cpu, struct vcpu *vcpu)
         cpu->loaded = NULL;
 }
 
-static void load(struct cpu *cpu, struct vcpu *vcpu)
+/* As context_switch, from no context that could be told apart. */
+static void load_first(struct cpu *cpu, struct vcpu *vcpu)
 {
-    struct vcpu *old = cpu->loaded;
-
-    if (old)
-        old->tpidr_el0 = read_sysreg(tpidr_el0);
     write_sysreg(tpidr_el0, vcpu->tpidr_el0);
     if (vcpu->kind == VCPU_GUEST) {
         if (cpu->el1_owner != vcpu)
@@ -122,16 +108,20 @@ static void load(struct cpu *cpu, struct vcpu *vcpu)
             guest_unshield(vcpu);
         write_sysreg(hcr_el2, HCR_GUEST);
     } else {
-        if (old && old->kind == VCPU_GUEST)
-            guest_shield(cpu);
+        guest_shield(cpu);
         write_sysreg(hcr_el2, HCR_SERVICE);
     }
-    if (cpu->aspace_loaded != vcpu->aspace || vcpu->aspace->vmid_generation != vmid_generation) {
-        write_sysreg(vttbr_el2, aspace_vttbr(vcpu->aspace));
-        cpu->aspace_loaded = vcpu->aspace;
-    }
+    aspace_switch(cpu, vcpu->aspace);
     write_sysreg(cptr_el2, cpu->fp_owner == vcpu ? CPTR_RES1 : CPTR_RES1 | CPTR_TFP);
     cpu->loaded = vcpu;
+}
+
+static void load(struct cpu *cpu, struct vcpu *vcpu)
+{
+    if (cpu->loaded)
+        context_switch(cpu, cpu->loaded, vcpu);
+    else
+        load_first(cpu, vcpu);
 }
 
 /* Nothing to run: wait, with interrupts masked, for one to be pending, and handle it. */
@@ -186,6 +176,8 @@ _Static_assert(offsetof(struct vcpu, regs.pc) == 256, "vectors.S");
 _Static_assert(offsetof(struct vcpu, kernel_stack) == 272, "vectors.S");
 _Static_assert(offsetof(struct cpu, stack_top) == 0, "start.S");
 _Static_assert(offsetof(struct fp_state, fpcr) == 512, "vectors.S");
+
+_Static_assert(SYS_endpoint_call == 1 && SYS_endpoint_reply_recv == 4, "vectors.S");
 
 /* ---- traps ------------------------------------------------------------------------------------------ */
 

@@ -5,11 +5,14 @@
  * While a vCPU runs SP_EL2 points at it, so the entry saves straight into vcpu->regs; the kernel's stack is
  * the pCPU's, taken from vcpu->kernel_stack.  Offsets are checked by static_asserts in layout.c.
  */
-#define VCPU_SP_EL0 248
 #define VCPU_PC 256
+#define ESR_EC_SVC64 0x15
+#define SYS_ENDPOINT_CALL 1
+#define SYS_ENDPOINT_REPLY_RECV 4
 #define VCPU_KERNEL_STACK 272
 
-.macro save_registers
+/* x0 becomes the vCPU; \kept (if named, one of x5..x28) what x0 was. */
+.macro save_registers kept
     stp x0, x1, [sp, #0]
     stp x2, x3, [sp, #16]
     stp x4, x5, [sp, #32]
@@ -30,6 +33,9 @@
     mrs x4, spsr_el2
     stp x30, x2, [sp, #240]
     stp x3, x4, [sp, #VCPU_PC]
+    .ifnb \kept
+    mov \kept, x0
+    .endif
     mov x0, sp
     ldr x2, [sp, #VCPU_KERNEL_STACK]
     mov sp, x2
@@ -63,9 +69,24 @@ vectors:
 
 lower_sync:
 bad_sync32:
-    save_registers
+    save_registers x5
     mrs x1, esr_el2
-    bl trap_sync
+    lsr x2, x1, #26
+    cmp x2, #ESR_EC_SVC64       /* only services' come here */
+    b.ne 1f
+    mov x19, x0
+    cmp x5, #SYS_ENDPOINT_REPLY_RECV
+    b.eq 2f
+    cmp x5, #SYS_ENDPOINT_CALL
+    b.ne 1f
+    bl fast_call
+    cbnz x0, vcpu_enter
+    b 3f
+2:  bl fast_reply_recv
+    cbnz x0, vcpu_enter
+3:  mov x0, x19
+    mrs x1, esr_el2
+1:  bl trap_sync
     b vcpu_enter
 
 lower_irq:

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * load.h - from one vCPU's context to another's, as short as it can be
+ *
+ * General registers are vectors.S's.  Here is the rest, each part only when it differs.
+ */
+#ifndef AARCH64_LOAD_H
+#define AARCH64_LOAD_H
+
+#include "guest.h"
+
+#define HCR_DC (1ull << 12)
+#define HCR_TGE (1ull << 27)
+#define HCR_SERVICE (HCR_VM | HCR_FMO | HCR_IMO | HCR_AMO | HCR_DC | HCR_TGE | HCR_RW)
+
+#define CPTR_RES1 0x33ffull
+#define CPTR_TFP (1ull << 10)
+
+static inline void aspace_switch(struct cpu *cpu, struct aspace *aspace)
+{
+    /* Named first, then judged: see vmid_begin_generation. */
+    __atomic_store_n(&cpu->aspace_loaded, aspace, __ATOMIC_SEQ_CST);
+    if (__builtin_expect(__atomic_load_n(&aspace->vmid_generation, __ATOMIC_SEQ_CST) ==
+                             __atomic_load_n(&vmid_generation, __ATOMIC_SEQ_CST),
+                         1))
+        write_sysreg(vttbr_el2, aspace->vttbr);
+    else
+        write_sysreg(vttbr_el2, aspace_load(cpu, aspace));
+}
+
+/* `old` is loaded (cpu->loaded), `vcpu` is to be. */
+static inline void context_switch(struct cpu *cpu, struct vcpu *old, struct vcpu *vcpu)
+{
+    old->tpidr_el0 = read_sysreg(tpidr_el0);
+    write_sysreg(tpidr_el0, vcpu->tpidr_el0);
+    if (vcpu->kind == VCPU_GUEST) {
+        if (cpu->el1_owner != vcpu)
+            guest_load(vcpu);
+        else
+            guest_unshield(vcpu);
+        write_sysreg(hcr_el2, HCR_GUEST);
+    } else if (old->kind == VCPU_GUEST) {
+        guest_shield(cpu);
+        write_sysreg(hcr_el2, HCR_SERVICE);
+    }
+    if (cpu->aspace_loaded != vcpu->aspace || vcpu->aspace->vmid_generation != vmid_generation)
+        aspace_switch(cpu, vcpu->aspace);
+    if (cpu->fp_owner == vcpu)
+        write_sysreg(cptr_el2, CPTR_RES1);
+    else if (cpu->fp_owner == old)
+        write_sysreg(cptr_el2, CPTR_RES1 | CPTR_TFP);
+    cpu->loaded = vcpu;
+}
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * fastpath.h - the short ways of IPC
+ */
+#ifndef FASTPATH_H
+#define FASTPATH_H
+
+#include "kernel.h"
+
+/* From vectors.S: the system call in self->regs, or NULL if it is not the simple case (nothing has changed).
+ */
+struct vcpu *fast_call(struct vcpu *self);
+struct vcpu *fast_reply_recv(struct vcpu *self);
+/* vcpu_exit's simple case; kernel_lock held.  False: nothing has changed. */
+bool exit_fast(struct vcpu *vcpu, uint64_t label, const uint64_t words[IPC_WORDS]);
+
+#endif
