@@ -86,7 +86,7 @@ static void put(uint32_t index, enum cap_kind kind, uint32_t rights, void *objec
     struct slot *slot = &boot.cspace->slots[index];
 
     *slot = (struct slot){.kind = (uint8_t)kind, .rights = (uint8_t)rights, .object = (uint64_t)object};
-    ((struct object *)object)->kind = (uint8_t)kind;
+    object_header(kind, object)->kind = (uint8_t)kind;
     slot_insert(slot, NULL);
 }
 

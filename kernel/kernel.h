@@ -109,7 +109,7 @@ struct slot {
     };
 };
 
-/* Every object but Frame and Untyped starts with this. */
+/* Every object but Frame and Untyped has this; object_header() knows where. */
 struct object {
     uint32_t refs; /* capabilities to it, in CSpaces and embedded ones */
     uint8_t kind;
@@ -128,6 +128,8 @@ static inline void *slot_object(const struct slot *s)
 {
     return (void *)s->object;
 }
+/* An object's header: at its start, but for vCPUs, which start with what vectors.S saves. */
+struct object *object_header(enum cap_kind kind, void *object);
 /* NULL and *why when the index is out of range, the kind differs or a right is missing. */
 struct slot *cap_lookup(struct vcpu *self, uint64_t index, enum cap_kind kind, uint32_t rights,
                         enum status *why);

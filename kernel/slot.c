@@ -42,13 +42,18 @@ static bool counts_references(const struct slot *slot)
     return slot->kind != CAP_NONE && slot->kind != CAP_FRAME && slot->kind != CAP_UNTYPED;
 }
 
+struct object *object_header(enum cap_kind kind, void *object)
+{
+    return kind == CAP_VCPU ? &((struct vcpu *)object)->object : object;
+}
+
 void slot_insert(struct slot *slot, struct slot *parent)
 {
     assert(slot->kind != CAP_NONE);
     slot->child = NULL;
     link_child(parent, slot);
     if (counts_references(slot))
-        ((struct object *)slot->object)->refs++;
+        object_header(slot->kind, slot_object(slot))->refs++;
 }
 
 void slot_copy(struct slot *dest, struct slot *src, uint32_t rights, uint64_t badge)
@@ -216,7 +221,7 @@ enum status slot_delete(struct slot *slot)
     if (slot->flags & SLOT_MAPPED_IO)
         iospace_unmap_slot(slot);
     if (counts_references(slot)) {
-        struct object *object = slot_object(slot);
+        struct object *object = object_header(slot->kind, slot_object(slot));
 
         if (object->refs == 1) {
             status = destroy_object(slot);

@@ -60,7 +60,7 @@ static void object_init(uint32_t kind, uint64_t size, uint64_t at)
     if (kind == CAP_SC)
         ((struct sc *)at)->entry = -1;
     if (kind != CAP_UNTYPED && kind != CAP_FRAME)
-        ((struct object *)at)->kind = (uint8_t)kind;
+        object_header(kind, (void *)at)->kind = (uint8_t)kind;
 }
 
 /* Zero [from, to) in steps; the progress stands in the Untyped, so that a restarted call goes on. */
