@@ -371,6 +371,25 @@ static void a_device_that_faults_for_ever_is_blocked_and_grows_silent(void **sta
     assert_true(lines < 20);
 }
 
+static void its_owner_can_ask_for_more_records(void **state)
+{
+    (void)state;
+    struct notification notification = {.object = {.kind = CAP_NOTIFICATION}};
+    struct slot signal = {
+        .kind = CAP_NOTIFICATION, .rights = RIGHT_ALL, .object = (uint64_t)&notification, .badge = 0x40};
+    uint64_t out[4] = {0}, address;
+
+    a_device_that_faults_for_ever_is_blocked_and_grows_silent(state);
+    uint64_t before = space->fault_count;
+
+    slot_insert(&signal, NULL);
+    assert_int_equal(sys_iospace_notify(space, &signal), OK);
+    assert_int_not_equal(model_access(STREAM, 0x7000, true, &address), 0);
+    assert_int_equal(sys_iospace_fault(space, out), OK); /* without any interrupt */
+    assert_int_equal(out[0], before + 1);
+    assert_int_equal(out[1], 0x7000);
+}
+
 static void an_overflow_of_the_event_queue_does_not_stop_reports(void **state)
 {
     (void)state;
@@ -443,6 +462,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(faults_reach_the_owner, setup, teardown),
         cmocka_unit_test_setup_teardown(a_device_that_faults_for_ever_is_blocked_and_grows_silent, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(its_owner_can_ask_for_more_records, setup, teardown),
         cmocka_unit_test_setup_teardown(an_overflow_of_the_event_queue_does_not_stop_reports, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(the_command_queue_wraps, setup, teardown),
