@@ -146,11 +146,23 @@ static bool op_is_old(const struct disk_op *op)
     return machine_now() > op->deadline;
 }
 
-/*
- * Reset the device.  What was in it and may be the cause fails: it reached `fault`, was too slow, or has been
- * in a reset already.  The rest goes in again, once: a neighbour's bad luck is not an I/O error.
- */
-static void disk_recover(struct disk *disk, const struct dma_fault *fault)
+/* The device is in reset.  What may be the cause fails: it reached `fault`, was too slow, or came along too
+ * often. */
+static void op_recover(struct disk *disk, uint32_t index, const struct dma_fault *fault)
+{
+    struct disk_op *op = &disk->ops[index];
+
+    if (disk->state != DISK_READY || op->resets == DISK_TRIES_MAX || op_is_old(op) ||
+        (fault && op_reaches(op, fault->address))) {
+        op_fail(disk, op);
+        return;
+    }
+    op->resets++; /* the rest goes in again: a neighbour's bad luck is not an I/O error */
+    op->deadline = machine_after_ms(DISK_PATIENCE_MS);
+    queue_put(disk, index);
+}
+
+static void disk_recover(struct disk *disk, const char *reason, const struct dma_fault *fault)
 {
     const char *bad = device_start(disk);
 
@@ -159,80 +171,66 @@ static void disk_recover(struct disk *disk, const struct dma_fault *fault)
     if (bad) {
         disk->state = DISK_DEAD;
         snprintf(disk->why, sizeof(disk->why), "%s", bad);
-        machine_log("disk: given up after reset %u: %s; all its requests fail", disk->resets, bad);
     }
-    for (uint32_t i = 0; i < DISK_OPS; i++) {
-        struct disk_op *op = &disk->ops[i];
-
-        if (op->state != DISK_OP_IN_DEVICE)
-            continue;
-        if (bad || op->retried || op_is_old(op) || (fault && op_reaches(op, fault->address))) {
-            op_fail(disk, op);
-            continue;
-        }
-        op->retried = true;
-        op->deadline = machine_after_ms(DISK_PATIENCE_MS);
-        queue_put(disk, i);
-    }
-    machine_log("disk: reset %u; %u requests failed, %u go in again", disk->resets, disk->failed,
-                disk->in_flight - disk->failed);
+    /* What was refused until the reset was over is dealt with. */
+    disk->faults_seen = machine_dma_fault().count;
+    for (uint32_t i = 0; i < DISK_OPS; i++)
+        if (disk->ops[i].state == DISK_OP_IN_DEVICE)
+            op_recover(disk, i, fault);
+    machine_log("disk: %s: reset %u%s%s; %u requests fail, %u go in again", reason, disk->resets,
+                bad ? ", and given up: " : "", bad ? bad : "", disk->failed, disk->in_flight - disk->failed);
     disk_kick(disk);
 }
 
-/* The SMMU's report since we last looked, logged; NULL if there is none. */
+/* What the SMMU refused since we last looked, logged; NULL if there is nothing. */
 static const struct dma_fault *fault_take(struct disk *disk, struct dma_fault *fault)
 {
     *fault = machine_dma_fault();
     if (fault->count == disk->faults_seen)
         return NULL;
-    machine_log("disk: the SMMU blocked %lu accesses of stream 0x%x, last at address 0x%lx (reason 0x%lx)",
-                (unsigned long)(fault->count - disk->faults_seen), (unsigned)machine_stream(),
-                (unsigned long)fault->address, (unsigned long)fault->reason);
+    machine_log(
+        "disk: the SMMU blocked %lu accesses of stream 0x%x, the last at address 0x%lx (reason 0x%lx)",
+        (unsigned long)(fault->count - disk->faults_seen), (unsigned)machine_stream(),
+        (unsigned long)fault->address, (unsigned long)fault->reason);
     disk->faults_seen = fault->count;
+    machine_dma_faults_again();
     return fault;
 }
 
-void disk_fault(struct disk *disk)
+void disk_check(struct disk *disk)
 {
     struct dma_fault fault;
-    const struct dma_fault *news = fault_take(disk, &fault);
 
-    if (news && disk->state == DISK_READY)
-        disk_recover(disk, news);
+    if (disk->state != DISK_READY)
+        return;
+    const struct dma_fault *news = fault_take(disk, &fault);
+    if (news)
+        disk_recover(disk, "DMA was blocked", news);
+    else if ((device_status(disk) & STATUS_NEEDS_RESET) != 0)
+        disk_recover(disk, "the device needs a reset", NULL);
+    else if (disk->broken)
+        disk_recover(disk, "the device wrote nonsense", NULL);
 }
 
 void disk_interrupt(struct disk *disk)
 {
-    struct dma_fault fault;
-
     if (!disk->reg.isr)
         return;
     uint8_t isr = *disk->reg.isr; /* reading lowers the line, so that irq_ack does not fire again */
     machine_irq_ack();
 
-    if (disk->state != DISK_READY)
-        return;
-    if ((isr & ISR_CONFIG) != 0 && (device_status(disk) & STATUS_NEEDS_RESET) != 0)
-        disk->broken = true;
-    if (disk->broken) {
-        machine_log("disk: the device says that it needs a reset");
-        disk_recover(disk, fault_take(disk, &fault));
-    }
+    if ((isr & ISR_CONFIG) != 0)
+        disk_check(disk);
 }
 
 void disk_check_age(struct disk *disk)
 {
-    struct dma_fault fault;
-
-    if (disk->state != DISK_READY)
-        return;
-    for (uint32_t i = 0; i < DISK_OPS && !disk->broken; i++)
+    disk_check(disk);
+    for (uint32_t i = 0; i < DISK_OPS && disk->state == DISK_READY; i++)
         if (disk->ops[i].state == DISK_OP_IN_DEVICE && op_is_old(&disk->ops[i])) {
-            machine_log("disk: no answer for %u s", DISK_PATIENCE_MS / 1000u);
-            disk->broken = true;
+            disk_recover(disk, "no answer for too long", NULL);
+            break;
         }
-    if (disk->broken)
-        disk_recover(disk, fault_take(disk, &fault));
 }
 
 /* ---- start-up --------------------------------------------------------------------------------- */
@@ -252,16 +250,15 @@ enum status disk_read_block(struct disk *disk, uint64_t block, void *buffer)
     disk_kick(disk);
 
     while (!disk_take_completion(disk, &done)) {
-        uint64_t events = machine_wait_events(deadline);
+        uint64_t events = disk->broken ? EV_FAULT : machine_wait_events(deadline);
 
-        if (events & EV_FAULT)
-            disk_fault(disk);
         if (events & EV_IRQ)
             disk_interrupt(disk);
-        if (machine_now() >
-            deadline) { /* nothing came in time: the request must not stay behind in the device */
-            disk->ops[0].retried = true;
-            disk_recover(disk, NULL);
+        if (events & EV_FAULT)
+            disk_check(disk);
+        if (machine_now() > deadline) { /* the request must not stay behind in the device */
+            disk->ops[0].resets = DISK_TRIES_MAX;
+            disk_recover(disk, "no answer at start-up", NULL);
         }
     }
     if (done.status == OK)

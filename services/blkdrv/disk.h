@@ -21,6 +21,8 @@
 #define DISK_SEGMENTS_MAX BLK_POOL_PAGES
 #define DISK_DESCS_MAX (DISK_SEGMENTS_MAX + 2u) /* header, data, status */
 #define DISK_PATIENCE_MS 10000u
+#define DISK_TRIES_MAX 3u /* how often an operation goes in again after a reset that it may not have caused  \
+                           */
 
 struct disk_segment {
     uint64_t iova;
@@ -49,7 +51,7 @@ struct disk_op {
     uint16_t head;       /* its first descriptor */
     uint16_t desc_count; /* chained by desc_next */
     bool flush_next;     /* the write half of BLK_WRITE_FUA */
-    bool retried;
+    uint8_t resets;      /* that it went through */
 };
 
 enum disk_state {
@@ -90,7 +92,8 @@ struct disk {
     /* our own account of it */
     uint16_t queue_size;
     uint16_t avail_index;
-    uint16_t used_index;
+    uint16_t used_index;   /* of what was taken from the used ring */
+    uint16_t proven_index; /* up to here nothing was refused by the SMMU before it was done */
     uint16_t free_desc;
     uint16_t free_desc_count;
     uint16_t desc_next[QUEUE_SIZE_MAX];
@@ -117,7 +120,8 @@ void disk_kick(struct disk *disk);
 
 /* Events. */
 void disk_interrupt(struct disk *disk);
-void disk_fault(struct disk *disk);
+/* The SMMU refused something, or the device is broken: reset it. */
+void disk_check(struct disk *disk);
 /* Operations that are too old mean a dead or stuck device. */
 void disk_check_age(struct disk *disk);
 bool disk_take_completion(struct disk *disk, struct disk_done *done);

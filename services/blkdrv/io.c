@@ -11,7 +11,7 @@
 #include "blkdrv.h"
 
 #define PASS_MAX (2u * BLK_RING_SLOTS)
-#define FAULT_IOVA UINT64_C(0x40200000) /* fault:dma - the kernel's first page, were there no SMMU */
+#define FAULT_IOVA UINT64_C(0x40200000) /* fault-dma - the kernel's first page, were there no SMMU */
 
 static uint64_t pool_iova(uint32_t client)
 {
@@ -191,12 +191,23 @@ void io_pump_again(struct blkdrv *drv)
     }
 }
 
+/* A device that turns out to be broken is reset at once; what failed by that is taken too. */
+static bool completion_take(struct blkdrv *drv, struct disk_done *done)
+{
+    if (disk_take_completion(&drv->disk, done))
+        return true;
+    if (!drv->disk.broken)
+        return false;
+    disk_check(&drv->disk);
+    return disk_take_completion(&drv->disk, done);
+}
+
 void io_complete(struct blkdrv *drv)
 {
     struct disk_done done;
     uint32_t touched = 0;
 
-    while (disk_take_completion(&drv->disk, &done)) {
+    while (completion_take(drv, &done)) {
         struct client *client = &drv->clients[done.owner % CLIENTS_MAX];
 
         client->in_flight--;

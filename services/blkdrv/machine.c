@@ -180,6 +180,12 @@ struct dma_fault machine_dma_fault(void)
     return fault;
 }
 
+void machine_dma_faults_again(void)
+{
+    if (bh_iospace_notify(CAP_IOSPACE0, machine.fault_signal) != OK)
+        bh_panic("the disk's IoSpace is not ours any more");
+}
+
 /* ---- clients --------------------------------------------------------------------------------------- */
 
 uint8_t *machine_client_page(uint32_t client, uint32_t page)

@@ -54,7 +54,9 @@ struct dma_fault {
     uint64_t address;
     uint64_t reason;
 };
-struct dma_fault machine_dma_fault(void);
+struct dma_fault machine_dma_fault(void); /* all that was refused before now */
+/* The kernel stops recording after many: from now on it does again. */
+void machine_dma_faults_again(void);
 uint32_t machine_stream(void);
 
 /* ---- clients ---- */

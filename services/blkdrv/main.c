@@ -11,10 +11,10 @@
 
 static void events_handle(struct blkdrv *drv, uint64_t events)
 {
-    if (events & EV_FAULT)
-        disk_fault(&drv->disk); /* before the interrupt: it knows the address */
     if (events & EV_IRQ)
         disk_interrupt(&drv->disk);
+    if (events & EV_FAULT)
+        disk_check(&drv->disk);
     drv->again |= (uint32_t)(events / EV_CLIENT(0)) & CLIENTS_ALL;
 }
 

@@ -46,7 +46,7 @@ void queue_reset(struct disk *disk)
 {
     memset(disk->desc, 0, BUFFER_OFFSET);
     disk->avail_index = 0;
-    disk->used_index = 0;
+    disk->used_index = disk->proven_index = 0;
     disk->free_desc = 0;
     disk->free_desc_count = disk->queue_size;
     for (uint32_t i = 0; i < disk->queue_size; i++)
@@ -116,17 +116,35 @@ void queue_put(struct disk *disk, uint32_t index)
     disk->news = true;
 }
 
+/*
+ * A device may call an operation done though the SMMU refused part of it (QEMU's does).  What it put into the
+ * used ring counts only when nothing was refused before it did; else it stays there, and the device is
+ * broken.
+ */
+static bool used_prove(struct disk *disk)
+{
+    uint16_t index = disk->used->index;
+
+    if (index == disk->used_index || disk->broken)
+        return false;
+    machine_dma_barrier(); /* the index before the elements */
+    if ((uint16_t)(index - disk->used_index) > disk->queue_size ||
+        machine_dma_fault().count != disk->faults_seen) {
+        disk->broken = true;
+        return false;
+    }
+    disk->proven_index = index;
+    return true;
+}
+
 /* The next operation that the device has finished.  What cannot be true marks the device as broken. */
 bool queue_take(struct disk *disk, uint32_t *index, enum status *status)
 {
-    uint16_t filled = (uint16_t)(disk->used->index - disk->used_index);
-
-    if (filled == 0 || disk->broken)
+    if (disk->used_index == disk->proven_index && !used_prove(disk))
         return false;
-    machine_dma_barrier(); /* the index before the element */
 
     uint32_t head = disk->used->ring[disk->used_index % disk->queue_size].id;
-    if (filled > disk->queue_size || head >= disk->queue_size || disk->op_of[head] == UINT8_MAX) {
+    if (head >= disk->queue_size || disk->op_of[head] == UINT8_MAX) {
         disk->broken = true;
         return false;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * volumes.c - what can be opened: partitions by label, "ram:SIZE", and with test hooks "fault:dma"
+ * volumes.c - what can be opened: partitions by label, "ram:SIZE", and with test hooks "fault-dma"
  *
  * Ram volumes lie in one area of our address space that grows when it must and is never given back: the pages
  * of a closed volume serve the next one, zeroed.
@@ -13,7 +13,7 @@
 #include "blkdrv.h"
 
 #define RAM_PREFIX "ram:"
-#define FAULT_NAME "fault:dma"
+#define FAULT_NAME "fault-dma"
 #define FAULT_SECTORS 2048u
 #define SECTORS_PER_PAGE (BLK_PAGE_BYTES / BLK_SECTOR_BYTES)
 #define RAM_PAGES_MAX 0x40000u /* 1 GiB: what the addresses behind DYNAMIC_IPA are for */

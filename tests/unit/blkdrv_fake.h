@@ -32,6 +32,7 @@ struct fake {
     bool stuck;        /* needs a reset again right after one */
     bool fails;        /* answers with an I/O error */
     bool lies;         /* puts nonsense into the used ring */
+    bool hides;        /* calls requests done whose access was refused, and is silent about it */
     bool holds;        /* finishes what it took only when this is off again */
     uint32_t reads, writes, flushes;
     char order[64]; /* 'r', 'w', 'f' */
