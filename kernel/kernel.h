@@ -103,8 +103,9 @@ struct slot {
             struct slot *map_next, *map_prev;
         };
         struct {             /* Untyped */
-            uint64_t used;   /* bytes given out */
-            uint64_t zeroed; /* progress of an interrupted retype, bytes from `used` */
+            uint64_t used;      /* bytes given out */
+            uint64_t zeroed;    /* progress of an interrupted retype, bytes from `zero_from` */
+            uint64_t zero_from; /* an address; it has not been given out since */
         };
     };
 };

@@ -63,9 +63,16 @@ static void object_init(uint32_t kind, uint64_t size, uint64_t at)
         object_header(kind, (void *)at)->kind = (uint8_t)kind;
 }
 
-/* Zero [from, to) in steps; the progress stands in the Untyped, so that a restarted call goes on. */
+/*
+ * Zero [from, to) in steps; the progress stands in the Untyped, so that a restarted call goes on.  Between
+ * two steps somebody else may ask for something else, which begins elsewhere or is smaller.
+ */
 static enum status zero_range(struct slot *untyped, uint64_t from, uint64_t to)
 {
+    if (untyped->zero_from != from) {
+        untyped->zero_from = from;
+        untyped->zeroed = 0;
+    }
     while (untyped->zeroed < to - from) {
         uint64_t left = to - from - untyped->zeroed;
         uint64_t step = left < ZERO_STEP ? left : ZERO_STEP;
