@@ -113,12 +113,15 @@ void slot_move(struct slot *dest, struct slot *src)
 
 static struct cspace *reap_list;
 
+/* It goes behind the one being emptied, so that that one stays the first. */
 static void cspace_condemn(struct cspace *cspace)
 {
+    struct cspace **link = reap_list ? &reap_list->reap_next : &reap_list;
+
     cspace->dying = true;
     cspace->reap_at = 0;
-    cspace->reap_next = reap_list;
-    reap_list = cspace;
+    cspace->reap_next = *link;
+    *link = cspace;
 }
 
 enum status reap(void)
@@ -134,14 +137,10 @@ enum status reap(void)
             if (status != OK)
                 return status;
             cspace->reap_at++;
-            /* A slot's deletion may have condemned another CSpace: it is at the head now. */
             if (++steps % PREEMPT_EVERY == 0 && preempt_wanted())
                 return RESTART;
         }
-        struct cspace **link = &reap_list;
-        while (*link != cspace)
-            link = &(*link)->reap_next;
-        *link = cspace->reap_next;
+        reap_list = cspace->reap_next;
     }
     return OK;
 }
@@ -235,27 +234,19 @@ enum status slot_delete(struct slot *slot)
     return OK;
 }
 
-static struct slot *deepest(struct slot *slot)
-{
-    while (slot->child)
-        slot = slot->child;
-    return slot;
-}
-
+/*
+ * From the top: a child that goes hands its own children up to here, where their turn comes.  So each is
+ * moved at most once, and nobody has to walk down a chain of copies, which may be as long as memory allows.
+ */
 enum status slot_revoke(struct slot *slot)
 {
-    struct slot *at = slot;
     unsigned steps = 0;
 
     while (slot->child) {
-        struct slot *leaf = deepest(at);
-        struct slot *parent = leaf->parent;
-        enum status status = slot_delete(leaf);
+        enum status status = slot_delete(slot->child);
 
         if (status != OK)
             return status;
-        /* Go on beside the leaf; deleting it may have emptied more than itself, so start over if in doubt. */
-        at = parent && parent->kind != CAP_NONE && parent->child ? parent : slot;
         if (++steps % PREEMPT_EVERY == 0 && preempt_wanted())
             return RESTART;
     }
