@@ -58,7 +58,7 @@ static enum status message_check(struct vcpu *from, uint64_t info, bool may_gran
     for (uint32_t i = 0; i < caps; i++) {
         struct slot *slot = cspace_slot(from->cspace, from->ipcbuf->caps[i]);
 
-        if (!slot || slot->kind == CAP_NONE)
+        if (!slot || !slot_is_usable(slot))
             return ERR_CAP;
         if (slot->kind == CAP_UNTYPED && slot->child)
             return ERR_STATE; /* it moves: what was made from it would lose its parent's owner */
@@ -89,7 +89,9 @@ static uint32_t transfer_caps(struct vcpu *to, struct vcpu *from, uint32_t count
         struct slot *src = cspace_slot(from->cspace, from->ipcbuf->caps[i]);
         struct slot *dest = cspace_slot(to->cspace, to->ipcbuf->recv_slots[i]);
 
-        if (!src || src->kind == CAP_NONE || !dest || dest->kind != CAP_NONE)
+        if (!src || !slot_is_usable(src) || !dest || dest->kind != CAP_NONE)
+            break;
+        if (src->kind == CAP_UNTYPED && src->child) /* since it was judged */
             break;
         if (src->kind == CAP_UNTYPED)
             slot_move(dest, src);

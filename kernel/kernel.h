@@ -64,6 +64,8 @@ extern bool report_refusals; /* option `debug=1`: say in one line why an invocat
 enum status refused(struct vcpu *self, unsigned call, unsigned argument, enum status why);
 
 /* ---- slot.c: capabilities and their derivation tree -------------------------------------------- */
+/* Added to the kind: the last capability to an object whose destruction was interrupted; nobody finds it. */
+#define CAP_DYING 0x80u
 enum { SLOT_DEVICE = 1, SLOT_BUNDLE = 2, SLOT_MAPPED_AS = 4, SLOT_MAPPED_IO = 8, SLOT_EMBEDDED = 16 };
 
 /* Which capability inside another object a SLOT_EMBEDDED slot is. */
@@ -125,6 +127,10 @@ struct cspace {
     struct slot slots[];
 };
 
+static inline bool slot_is_usable(const struct slot *s)
+{
+    return s->kind != CAP_NONE && s->kind < CAP_KIND_COUNT;
+}
 static inline void *slot_object(const struct slot *s)
 {
     return (void *)s->object;

@@ -149,7 +149,7 @@ static enum status destroy_object(struct slot *slot)
 {
     void *object = slot_object(slot);
 
-    switch ((enum cap_kind)slot->kind) {
+    switch ((enum cap_kind)(slot->kind & ~CAP_DYING)) {
     case CAP_CSPACE:
         cspace_condemn(object);
         return OK;
@@ -220,12 +220,14 @@ enum status slot_delete(struct slot *slot)
     if (slot->flags & SLOT_MAPPED_IO)
         iospace_unmap_slot(slot);
     if (counts_references(slot)) {
-        struct object *object = object_header(slot->kind, slot_object(slot));
+        struct object *object = object_header(slot->kind & ~CAP_DYING, slot_object(slot));
 
         if (object->refs == 1) {
             status = destroy_object(slot);
-            if (status != OK)
+            if (status != OK) {
+                slot->kind |= CAP_DYING; /* nobody may begin anything with what is half gone */
                 return status;
+            }
         }
         object->refs--;
     }

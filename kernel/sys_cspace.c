@@ -25,7 +25,7 @@ static enum status find_both(struct cspace *src, uint32_t src_slot, struct cspac
 {
     *from = cspace_slot(src, src_slot);
     *to = cspace_slot(dest, dest_slot);
-    if (!*from || (*from)->kind == CAP_NONE)
+    if (!*from || !slot_is_usable(*from))
         return ERR_CAP;
     if (!*to)
         return ERR_ARG;
