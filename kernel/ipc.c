@@ -170,9 +170,9 @@ static void fail_call(struct vcpu *caller, enum status why)
 {
     if (caller->callee)
         caller->callee->caller = NULL;
+    sc_take_back(caller);
     caller->callee = NULL;
     timer_cancel(caller->cpu, &caller->timer);
-    sc_take_back(caller);
     if (caller->in_exit) { /* a vCPU whose vmm is gone waits for a new one */
         caller->in_exit = false;
         vcpu_block(caller, VCPU_SUSPENDED);
@@ -399,8 +399,8 @@ void vcpu_abort_wait(struct vcpu *vcpu, enum status why)
     case VCPU_REPLY:
         if (vcpu->callee)
             vcpu->callee->caller = NULL;
-        vcpu->callee = NULL;
         sc_take_back(vcpu);
+        vcpu->callee = NULL;
         break;
     case VCPU_SUSPENDED:
     case VCPU_RUNNABLE:

@@ -67,7 +67,15 @@ void sc_lend(struct vcpu *caller, struct vcpu *server)
     server->lent = sc;
 }
 
-/* The call is over (answered, abandoned): take the context back from whoever has it now. */
+/* Whom `lender` lent it to may have lent it on, and so forth: none of them gets it back any more. */
+static void forget_lending(struct sc *sc, struct vcpu *lender)
+{
+    for (struct vcpu *v = lender; v && v->lending == sc; v = v->callee)
+        v->lending = NULL;
+}
+
+/* The call is over (answered, abandoned): take the context back from whoever has it now.  caller->callee is
+ * still set if that may have lent it on. */
 void sc_take_back(struct vcpu *caller)
 {
     struct sc *sc = caller->lending;
@@ -76,7 +84,7 @@ void sc_take_back(struct vcpu *caller)
         return;
     struct vcpu *holder = sc->runner;
 
-    caller->lending = NULL;
+    forget_lending(sc, caller);
     if (holder && holder->lent == sc) {
         holder->lent = NULL;
         if (holder->state == VCPU_RUNNABLE && holder->sc && holder->sc->runner == holder)
@@ -100,15 +108,13 @@ static void sc_recall(struct sc *sc)
         if (holder->state == VCPU_RUNNABLE && holder->sc && holder->sc->runner == holder)
             sc_set_runnable(holder->sc, true);
     }
-    for (struct vcpu *v = sc->vcpu; v && v->lending == sc;) {
-        struct vcpu *next = v->callee;
-
-        v->lending = NULL;
-        v = next;
-    }
+    forget_lending(sc, sc->vcpu);
     sc->runner = NULL;
-    if (sc->cpu)
-        sc->cpu->resched = true;
+    if (!sc->cpu)
+        return;
+    sc->cpu->resched = true;
+    if (sc->cpu != this_cpu()) /* it may run there */
+        cpu_kick(sc->cpu);
 }
 
 void sc_detach(struct sc *sc)
@@ -165,8 +171,6 @@ enum status sys_sc_unbind(struct sc *sc)
     if (!sc->vcpu)
         return ERR_STATE;
     sc_detach(sc);
-    if (sc->cpu != this_cpu())
-        cpu_kick(sc->cpu);
     return OK;
 }
 
