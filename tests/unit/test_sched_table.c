@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_sched_table.c - services/sched: admission, placement, and plans that follow from weights
+ *
+ * links: services/sched/table.c
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "services/sched/table.h"
+
+#define PCPUS 4u
+#define SLOT0 100u
+
+static struct table table;
+static struct plan plan;
+static char error[TABLE_ERROR_BYTES];
+
+static int fresh(void **state)
+{
+    (void)state;
+    memset(&table, 0, sizeof(table));
+    assert_int_equal(table_open(&table, PCPUS), OK);
+    return 0;
+}
+
+static struct entry entry_of(uint32_t vm_id, uint32_t index, uint32_t pcpu, uint32_t weight)
+{
+    struct entry entry = {.pcpu = (uint16_t)pcpu, .vm_id = vm_id, .index = index, .weight = weight};
+
+    entry.is_service = vm_id < VM_ID_MIN;
+    strcpy(entry.name, "x");
+    return entry;
+}
+
+static uint32_t admit(struct entry entry)
+{
+    uint32_t at = table_find_free(&table);
+
+    assert_int_equal(table_judge(&table, PCPUS, &entry, error), OK);
+    table_put(&table, at, &entry);
+    return at;
+}
+
+static void admission_refuses_weights_out_of_range(void **state)
+{
+    struct entry none = entry_of(16, 0, 0, 0), much = entry_of(16, 0, 0, WEIGHT_MAX + 1);
+
+    (void)state;
+    assert_int_equal(table_judge(&table, PCPUS, &none, error), ERR_ARG);
+    assert_string_equal(error, "x: weight 0 is not within 1..65535");
+    assert_int_equal(table_judge(&table, PCPUS, &much, error), ERR_ARG);
+}
+
+static void admission_refuses_a_pcpu_that_is_not_there(void **state)
+{
+    struct entry wanted = entry_of(16, 0, PCPUS, 256);
+
+    (void)state;
+    assert_int_equal(table_judge(&table, PCPUS, &wanted, error), ERR_ARG);
+    assert_string_equal(error, "x: there is no pCPU 4, only 0..3");
+}
+
+static void admission_refuses_the_same_twice(void **state)
+{
+    struct entry wanted = entry_of(16, 1, 2, 256);
+
+    (void)state;
+    admit(wanted);
+    assert_int_equal(table_judge(&table, PCPUS, &wanted, error), ERR_EXIST);
+    wanted.index = 2;
+    assert_int_equal(table_judge(&table, PCPUS, &wanted, error), OK);
+}
+
+static void admission_refuses_more_than_a_plan_holds(void **state)
+{
+    struct entry wanted = entry_of(16, PLAN_ENTRIES_MAX, 1, 256);
+
+    (void)state;
+    for (uint32_t i = 0; i < PLAN_ENTRIES_MAX; i++)
+        admit(entry_of(16, i, 1, 256));
+    assert_int_equal(table_judge(&table, PCPUS, &wanted, error), ERR_FULL);
+    wanted.pcpu = 2;
+    assert_int_equal(table_judge(&table, PCPUS, &wanted, error), OK);
+}
+
+static void plan_has_services_first(void **state)
+{
+    (void)state;
+    admit(entry_of(16, 0, 0, 256));
+    admit(entry_of(0, 0, 0, 256));
+    admit(entry_of(16, 1, 1, 256));
+    table_plan(&table, 0, SLOT0, &plan);
+    assert_int_equal(plan.count, 2);
+    assert_int_equal(plan.entries[0].sc, SLOT0 + 1);
+    assert_int_equal(plan.entries[1].sc, SLOT0);
+    assert_true(plan.flags & PLAN_ELASTIC);
+}
+
+static void slices_are_proportional_to_weights(void **state)
+{
+    (void)state;
+    admit(entry_of(16, 0, 0, 512));
+    admit(entry_of(17, 0, 0, 256));
+    admit(entry_of(18, 0, 0, 1));
+    table_plan(&table, 0, SLOT0, &plan);
+    assert_int_equal(plan.entries[0].slice_us, EPOCH_US * 512 / 769);
+    assert_int_equal(plan.entries[1].slice_us, EPOCH_US * 256 / 769);
+    assert_int_equal(plan.entries[2].slice_us, SLICE_MIN_US);
+}
+
+/* What the kernel judges: at most the epoch, never 0. */
+static void every_plan_is_one_that_the_kernel_takes(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < PLAN_ENTRIES_MAX; i++)
+        admit(entry_of(16, i, 3, i % 2 ? 1 : WEIGHT_MAX));
+    table_plan(&table, 3, SLOT0, &plan);
+    assert_int_equal(plan.count, PLAN_ENTRIES_MAX);
+    for (uint32_t i = 0; i < plan.count; i++)
+        assert_in_range(plan.entries[i].slice_us, 1, plan.epoch_us);
+}
+
+static void vcpus_of_a_vm_are_on_distinct_pcpus(void **state)
+{
+    const struct place *place = table_place(&table, PCPUS, 16, 4, error);
+    uint32_t seen = 0;
+
+    (void)state;
+    assert_non_null(place);
+    for (uint32_t v = 0; v < 4; v++)
+        seen |= 1u << place->pcpus[v];
+    assert_int_equal(seen, 15);
+}
+
+static void more_vcpus_than_pcpus_are_spread_evenly(void **state)
+{
+    const struct place *place = table_place(&table, PCPUS, 16, 8, error);
+    uint32_t count[PCPUS] = {0};
+
+    (void)state;
+    assert_non_null(place);
+    for (uint32_t v = 0; v < 8; v++)
+        count[place->pcpus[v]]++;
+    for (uint32_t pcpu = 0; pcpu < PCPUS; pcpu++)
+        assert_int_equal(count[pcpu], 2);
+}
+
+static void two_vms_share_no_pcpu_when_there_are_enough(void **state)
+{
+    uint32_t seen = 0;
+
+    (void)state;
+    admit(entry_of(0, 0, 0, 512)); /* the services' pCPU comes last */
+    for (uint32_t vm_id = 16; vm_id < 18; vm_id++) {
+        const struct place *place = table_place(&table, PCPUS, vm_id, 2, error);
+
+        for (uint32_t v = 0; v < 2; v++) {
+            assert_false(seen >> place->pcpus[v] & 1);
+            seen |= 1u << place->pcpus[v];
+        }
+        if (vm_id == 16)
+            assert_false(seen & 1);
+    }
+}
+
+static void place_goes_to_the_least_loaded(void **state)
+{
+    (void)state;
+    table_place(&table, PCPUS, 16, 4, error);
+    for (uint32_t i = 0; i < 4; i++) { /* admitted: one of them heavier, one lighter */
+        struct entry entry = entry_of(16, i, table.places[0].pcpus[i], 256);
+
+        entry.weight = i == 2 ? 100 : 1000;
+        admit(entry);
+    }
+    assert_int_equal(table_place(&table, PCPUS, 17, 1, error)->pcpus[0], table.places[0].pcpus[2]);
+}
+
+static void place_answers_the_same_again(void **state)
+{
+    struct place first = *table_place(&table, PCPUS, 16, 3, error);
+
+    (void)state;
+    table_place(&table, PCPUS, 17, 3, error);
+    assert_memory_equal(table_place(&table, PCPUS, 16, 3, error), &first, sizeof(first));
+    assert_null(table_place(&table, PCPUS, 16, 2, error));
+    assert_string_equal(error, "VM 16 has a place for 3 vCPUs already");
+    table_unplace(&table, 16);
+    assert_non_null(table_place(&table, PCPUS, 16, 2, error));
+}
+
+static void place_refuses_in_words(void **state)
+{
+    (void)state;
+    assert_null(table_place(&table, PCPUS, 16, 0, error));
+    assert_null(table_place(&table, PCPUS, 16, 17, error));
+    assert_string_equal(error, "17 vCPUs are not within 1..16");
+    assert_null(table_place(&table, PCPUS, 2, 1, error));
+    for (uint32_t i = 0; i < PLACES_MAX; i++)
+        assert_non_null(table_place(&table, PCPUS, 16 + i, 1, error));
+    assert_null(table_place(&table, PCPUS, 99, 1, error));
+}
+
+static void damaged_table_is_refused(void **state)
+{
+    (void)state;
+    admit(entry_of(16, 0, 3, 256));
+    assert_int_equal(table_open(&table, PCPUS), OK);
+    assert_int_equal(table_open(&table, 3), ERR_STATE); /* its pCPU is not there */
+    table.entries[0].weight = 0;
+    assert_int_equal(table_open(&table, PCPUS), ERR_STATE);
+    table.entries[0].weight = 1;
+    memset(table.entries[0].name, 'a', sizeof(table.entries[0].name));
+    assert_int_equal(table_open(&table, PCPUS), ERR_STATE);
+    table_remove(&table, 0);
+    assert_int_equal(table_open(&table, PCPUS), OK);
+    table.places[0] = (struct place){.vm_id = 16, .vcpus = 1, .pcpus = {9}};
+    assert_int_equal(table_open(&table, PCPUS), ERR_STATE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(admission_refuses_weights_out_of_range, fresh),
+        cmocka_unit_test_setup(admission_refuses_a_pcpu_that_is_not_there, fresh),
+        cmocka_unit_test_setup(admission_refuses_the_same_twice, fresh),
+        cmocka_unit_test_setup(admission_refuses_more_than_a_plan_holds, fresh),
+        cmocka_unit_test_setup(plan_has_services_first, fresh),
+        cmocka_unit_test_setup(slices_are_proportional_to_weights, fresh),
+        cmocka_unit_test_setup(every_plan_is_one_that_the_kernel_takes, fresh),
+        cmocka_unit_test_setup(vcpus_of_a_vm_are_on_distinct_pcpus, fresh),
+        cmocka_unit_test_setup(more_vcpus_than_pcpus_are_spread_evenly, fresh),
+        cmocka_unit_test_setup(two_vms_share_no_pcpu_when_there_are_enough, fresh),
+        cmocka_unit_test_setup(place_goes_to_the_least_loaded, fresh),
+        cmocka_unit_test_setup(place_answers_the_same_again, fresh),
+        cmocka_unit_test_setup(place_refuses_in_words, fresh),
+        cmocka_unit_test_setup(damaged_table_is_refused, fresh),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
