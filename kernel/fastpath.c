@@ -25,6 +25,8 @@ static inline struct vcpu *waiting_server(struct cpu *cpu, struct vcpu *self, st
     if (!to || to->state != VCPU_RECEIVING || to->timer.queued || to->cpu != cpu || to->lent ||
         cpu->resched || !cpu->sc || cpu->sc->runner != self)
         return NULL;
+    if (self->lent && self->lent != cpu->sc) /* used up, and we run on our own: both have to stop */
+        return NULL;
     return to;
 }
 
