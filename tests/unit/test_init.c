@@ -68,7 +68,7 @@ static void service_may_die_five_times_in_ten_seconds(void **state)
     uint64_t hz = 1000;
 
     (void)state;
-    for (uint32_t i = 0; i < RESTARTS_MAX; i++)
+    for (uint32_t i = 0; i < 5; i++)
         assert_true(restarts_allow(&restarts, 5000 + i, hz));
     assert_false(restarts_allow(&restarts, 5006, hz));
     assert_false(restarts_allow(&restarts, 14999, hz));

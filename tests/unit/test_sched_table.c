@@ -139,6 +139,19 @@ static void vcpus_of_a_vm_are_on_distinct_pcpus(void **state)
     assert_int_equal(seen, 15);
 }
 
+/* Even when one pCPU has less to do than all others with two of them. */
+static void vcpus_of_a_vm_stay_apart_on_a_loaded_machine(void **state)
+{
+    const struct place *place;
+
+    (void)state;
+    place = table_place(&table, PCPUS, 16, 3, error);
+    for (uint32_t v = 0; v < 3; v++)
+        admit(entry_of(16, v, place->pcpus[v], 5000));
+    place = table_place(&table, PCPUS, 17, 2, error);
+    assert_int_not_equal(place->pcpus[0], place->pcpus[1]);
+}
+
 static void more_vcpus_than_pcpus_are_spread_evenly(void **state)
 {
     const struct place *place = table_place(&table, PCPUS, 16, 8, error);
@@ -236,6 +249,7 @@ int main(void)
         cmocka_unit_test_setup(slices_are_proportional_to_weights, fresh),
         cmocka_unit_test_setup(every_plan_is_one_that_the_kernel_takes, fresh),
         cmocka_unit_test_setup(vcpus_of_a_vm_are_on_distinct_pcpus, fresh),
+        cmocka_unit_test_setup(vcpus_of_a_vm_stay_apart_on_a_loaded_machine, fresh),
         cmocka_unit_test_setup(more_vcpus_than_pcpus_are_spread_evenly, fresh),
         cmocka_unit_test_setup(two_vms_share_no_pcpu_when_there_are_enough, fresh),
         cmocka_unit_test_setup(place_goes_to_the_least_loaded, fresh),
