@@ -111,7 +111,7 @@ struct vcpu *fast_call(struct vcpu *self)
     to->regs.x[2] = x[2] & INFO_KEPT;
     hand_over(cpu, self, slot_object(slot), to);
     lock_give();
-    context_switch(cpu, self, to);
+    context_switch(cpu, self, to, false);
     return to;
 }
 
@@ -167,7 +167,7 @@ struct vcpu *fast_reply_recv(struct vcpu *self)
         sc_set_runnable(self->sc, false);
     cpu->current = caller;
     lock_give();
-    context_switch(cpu, self, caller);
+    context_switch(cpu, self, caller, false);
     if (caller->kind == VCPU_GUEST)
         guest_enter(caller);
     return caller;

@@ -15,8 +15,11 @@ bool vcpu_is_off_cpu(struct vcpu *vcpu)
 {
     struct cpu *cpu = vcpu->cpu;
 
+    /* loaded and fp_owner change without kernel_lock, after what they stood for has been saved. */
     if (!cpu || cpu == this_cpu() ||
-        (cpu->current != vcpu && cpu->el1_owner != vcpu && cpu->fp_owner != vcpu))
+        (cpu->current != vcpu && cpu->el1_owner != vcpu &&
+         __atomic_load_n(&cpu->loaded, __ATOMIC_ACQUIRE) != vcpu &&
+         __atomic_load_n(&cpu->fp_owner, __ATOMIC_ACQUIRE) != vcpu))
         return true;
     cpu->evict = true; /* it saves what it has of its guest and FP owner when it comes in */
     cpu->resched = true;

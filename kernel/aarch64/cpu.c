@@ -50,7 +50,7 @@ static void fp_take(struct cpu *cpu, struct vcpu *vcpu)
     if (cpu->fp_owner)
         fp_save(&cpu->fp_owner->fp);
     fp_load(&vcpu->fp);
-    cpu->fp_owner = vcpu;
+    __atomic_store_n(&cpu->fp_owner, vcpu, __ATOMIC_RELEASE); /* the old one may go from now on */
 }
 
 static void fp_drop(struct cpu *cpu, bool save)
@@ -98,17 +98,17 @@ void cpu_forget(struct cpu *cpu, struct vcpu *vcpu)
 }
 
 /* As context_switch, from no context that could be told apart. */
-static void load_first(struct cpu *cpu, struct vcpu *vcpu)
+static void load_first(struct cpu *cpu, struct vcpu *vcpu, bool locked)
 {
     write_sysreg(tpidr_el0, vcpu->tpidr_el0);
     if (vcpu->kind == VCPU_GUEST) {
         if (cpu->el1_owner != vcpu)
-            guest_load(vcpu);
+            guest_load_locked(vcpu, locked);
         else
             guest_unshield(vcpu);
         write_sysreg(hcr_el2, HCR_GUEST);
     } else {
-        guest_shield(cpu);
+        guest_shield(cpu, locked);
         write_sysreg(hcr_el2, HCR_SERVICE);
     }
     aspace_switch(cpu, vcpu->aspace);
@@ -116,12 +116,12 @@ static void load_first(struct cpu *cpu, struct vcpu *vcpu)
     cpu->loaded = vcpu;
 }
 
-static void load(struct cpu *cpu, struct vcpu *vcpu)
+static inline void load(struct cpu *cpu, struct vcpu *vcpu, bool locked)
 {
     if (cpu->loaded)
-        context_switch(cpu, cpu->loaded, vcpu);
+        context_switch(cpu, cpu->loaded, vcpu, locked);
     else
-        load_first(cpu, vcpu);
+        load_first(cpu, vcpu, locked);
 }
 
 /* Nothing to run: wait, with interrupts masked, for one to be pending, and handle it. */
@@ -158,7 +158,7 @@ static struct vcpu *leave(struct cpu *cpu)
     struct vcpu *vcpu = cpu->current;
 
     if (cpu->loaded != vcpu)
-        load(cpu, vcpu);
+        load(cpu, vcpu, true);
     kernel_unlock();
     if (vcpu->kind == VCPU_GUEST && vcpu->virqs.dirty)
         guest_enter(vcpu);
@@ -226,7 +226,7 @@ static inline struct vcpu *go_on(struct cpu *cpu)
         return leave(cpu);
     }
     if (cpu->loaded != vcpu)
-        load(cpu, vcpu);
+        load(cpu, vcpu, false);
     if (vcpu->kind == VCPU_GUEST && vcpu->virqs.dirty)
         guest_enter(vcpu);
     return vcpu;

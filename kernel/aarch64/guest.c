@@ -182,17 +182,16 @@ void guest_enter_changed(struct vcpu *vcpu)
  * checks, big-endian data, single-stepping; and FP or cache instructions that trap, which are dealt with when
  * they do.
  */
-void guest_shield_owner(struct cpu *cpu)
+bool guest_shield_owner(struct cpu *cpu)
 {
     struct vcpu *vcpu = cpu->el1_owner;
 
-    if ((read_sysreg(sctlr_el1) & (SCTLR_A | SCTLR_E0E)) || vcpu->el1.mdscr) {
-        guest_unload(cpu);
-        return;
-    }
+    if ((read_sysreg(sctlr_el1) & (SCTLR_A | SCTLR_E0E)) || vcpu->el1.mdscr)
+        return false;
     vcpu->el1.cntkctl = read_sysreg(cntkctl_el1);
     write_sysreg(cntkctl_el1, CNTKCTL_SERVICE);
     cpu->el1_shielded = true;
+    return true;
 }
 
 uint64_t *guest_reg(struct vcpu *vcpu, uint32_t reg)

@@ -60,7 +60,7 @@ enum { INJECT_NONE = 0, INJECT_UNDEF, INJECT_ABORT };
 void guest_enter_changed(struct vcpu *vcpu);
 void guest_cpu_init(void); /* each pCPU, after gic_cpu_init */
 extern bool guest_pmu_allowed;
-void guest_shield_owner(struct cpu *cpu);
+bool guest_shield_owner(struct cpu *cpu); /* false: it cannot be, it has to be unloaded */
 
 /* The el1_owner is about to be entered: interrupts and exceptions that came meanwhile. */
 static inline void guest_enter(struct vcpu *vcpu)
@@ -69,11 +69,17 @@ static inline void guest_enter(struct vcpu *vcpu)
         guest_enter_changed(vcpu);
 }
 
-/* A service is about to be entered: it must not notice the guest whose EL1 state is loaded. */
-static inline void guest_shield(struct cpu *cpu)
+/* A service is about to be entered: it must not notice the guest whose EL1 state is loaded.  `locked`: with
+ * kernel_lock held, which unloading needs. */
+static inline void guest_shield(struct cpu *cpu, bool locked)
 {
-    if (cpu->el1_owner && !cpu->el1_shielded)
-        guest_shield_owner(cpu);
+    if (cpu->el1_owner && !cpu->el1_shielded && !guest_shield_owner(cpu)) {
+        if (!locked)
+            kernel_lock();
+        guest_unload(cpu);
+        if (!locked)
+            kernel_unlock();
+    }
 }
 
 /* The el1_owner is about to be entered after a service. */

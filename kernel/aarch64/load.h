@@ -28,19 +28,32 @@ static inline void aspace_switch(struct cpu *cpu, struct aspace *aspace)
         write_sysreg(vttbr_el2, aspace_load(cpu, aspace));
 }
 
-/* `old` is loaded (cpu->loaded), `vcpu` is to be. */
-static inline void context_switch(struct cpu *cpu, struct vcpu *old, struct vcpu *vcpu)
+/* A guest's timers go in and out of the heap with it. */
+static inline void guest_load_locked(struct vcpu *vcpu, bool locked)
+{
+    if (!locked)
+        kernel_lock();
+    guest_load(vcpu);
+    if (!locked)
+        kernel_unlock();
+}
+
+/*
+ * `old` is loaded (cpu->loaded), `vcpu` is to be.  Until that is written here other pCPUs leave `old` alone
+ * (vcpu_is_off_cpu), so this needs no lock but where a guest changes.  `locked`: kernel_lock is held.
+ */
+static inline void context_switch(struct cpu *cpu, struct vcpu *old, struct vcpu *vcpu, bool locked)
 {
     old->tpidr_el0 = read_sysreg(tpidr_el0);
     write_sysreg(tpidr_el0, vcpu->tpidr_el0);
     if (vcpu->kind == VCPU_GUEST) {
         if (cpu->el1_owner != vcpu)
-            guest_load(vcpu);
+            guest_load_locked(vcpu, locked);
         else
             guest_unshield(vcpu);
         write_sysreg(hcr_el2, HCR_GUEST);
     } else if (old->kind == VCPU_GUEST) {
-        guest_shield(cpu);
+        guest_shield(cpu, locked);
         write_sysreg(hcr_el2, HCR_SERVICE);
     }
     if (cpu->aspace_loaded != vcpu->aspace || vcpu->aspace->vmid_generation != vmid_generation)
@@ -49,7 +62,7 @@ static inline void context_switch(struct cpu *cpu, struct vcpu *old, struct vcpu
         write_sysreg(cptr_el2, CPTR_RES1);
     else if (cpu->fp_owner == old)
         write_sysreg(cptr_el2, CPTR_RES1 | CPTR_TFP);
-    cpu->loaded = vcpu;
+    __atomic_store_n(&cpu->loaded, vcpu, __ATOMIC_RELEASE);
 }
 
 #endif
