@@ -118,9 +118,12 @@ bool aspace_has_vmid(const struct aspace *aspace)
 static void aspace_unload(struct aspace *aspace)
 {
     vmid_lock();
-    for (uint32_t i = 0; i < cpu_count; i++)
-        if (cpus[i].aspace_loaded == aspace)
-            cpus[i].aspace_loaded = NULL;
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        struct aspace *loaded = aspace; /* that pCPU may be loading another one, which must stay named */
+
+        __atomic_compare_exchange_n(&cpus[i].aspace_loaded, &loaded, NULL, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST);
+    }
     vmid_unlock();
     vttbr_unload(aspace->vttbr);
 }
