@@ -105,6 +105,9 @@ void timers_expire(struct cpu *cpu, uint64_t t)
 
 void irq_destroy(struct irq *irq)
 {
+    enum status status = slot_delete(&irq->notify_cap);
+
+    assert(status == OK); /* a Notification goes without a preemption point */
     gic_disable(irq->intid);
     irq->claimed = false;
 }
