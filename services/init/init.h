@@ -168,6 +168,7 @@ enum status plan_admit(const struct domain *domain, uint32_t vm_id, char *error,
 /* ---- vmm.c -------------------------------------------------------------------------------------------- */
 enum status vmm_create(const bh_VmConfig *config, uint32_t pcpu, char *error, uint32_t error_bytes);
 struct vmm *vmm_find(uint32_t vm_id);
+void vmm_name_make(char *name, uint32_t name_bytes, const char *vm_name); /* "debian1 vmm" */
 enum status vmm_start(struct vmm *vmm);
 void vmm_destroy(struct vmm *vmm);
 

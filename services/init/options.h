@@ -11,7 +11,8 @@
 /* Copy the value of `key` to `value`; false when it is not there or does not fit. */
 bool option_find(const char *options, const char *key, char *value, uint32_t value_bytes);
 
-/* crash=NAME or crash=NAME:MILLISECONDS: a test wants this service to fault once, that long after boot. */
+/* crash=NAME or crash=NAME:MILLISECONDS: a test wants this service, or the vmm of this VM, to fault once,
+ * that long after boot. */
 struct crash_hook {
     char name[32]; /* "": none */
     uint64_t after_ms;

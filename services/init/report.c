@@ -12,8 +12,8 @@
 #include "init.h"
 
 #define LINES_MAX 32u
-#define SEND_MS 100u
-#define RETRY_MS 300u
+#define SEND_MS 500u
+#define RETRY_MS 1000u
 
 static struct {
     char lines[LINES_MAX][LOG_LINE_MAX];

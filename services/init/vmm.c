@@ -91,6 +91,11 @@ static uint32_t cspace_bits_for(const bh_VmConfig *config)
     return bits;
 }
 
+void vmm_name_make(char *name, uint32_t name_bytes, const char *vm_name)
+{
+    snprintf(name, name_bytes, "%.26s vmm", vm_name);
+}
+
 static void vmm_describe(struct vmm *vmm, const bh_VmConfig *config, uint32_t pcpu)
 {
     struct domain *domain = &vmm->domain;
@@ -100,7 +105,7 @@ static void vmm_describe(struct vmm *vmm, const bh_VmConfig *config, uint32_t pc
     domain->fault_badge = MANIFEST_VMM_FAULT_BADGE + config->vm_id;
     domain->pcpu = pcpu;
     domain->cspace_bits = cspace_bits_for(config);
-    snprintf(domain->name, sizeof(domain->name), "%.26s vmm", config->name);
+    vmm_name_make(domain->name, sizeof(domain->name), config->name);
 }
 
 static enum status object_create(struct vmm *vmm, enum cap_kind kind, slot_t *slot)
