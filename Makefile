@@ -7,6 +7,7 @@
 #   make test       every test, sizes, and a last line "N passed, N failed"
 #   make test-long  the tests that need minutes each
 #   make bench      the measurements: a table and build/bench.json
+#   make clang      kernel and services once more, through clang, below build/clang
 #   make format     rewrite the C sources as .clang-format says (format-check: only complain)
 #   make tidy       clang-tidy over the kernel, the services and the host tool
 #   make clean      remove build/ but what came from the network; make distclean: all of it
@@ -20,14 +21,15 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(or $(JOBS),2)
 endif
 
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s %s\n' '$(1)' '$(2)')
 
-B := build
+# TOOLCHAIN=clang builds everything for the target through clang, below build/clang: `build/clang/bh run ...`.
+B := $(if $(filter clang,$(TOOLCHAIN)),build/clang,build)
 GEN := $(B)/gen
 
 include mk/setup.mk
@@ -47,8 +49,8 @@ run: kernel services host guests
 	./bh run guests/debian1.cfg --disk $(B)/guests/disk.img
 
 clean:
-	rm -rf $(filter-out $(B)/apt $(B)/arm64 $(B)/guests,$(wildcard $(B)/*))
-	rm -rf $(B)/guests/tiny
+	rm -rf $(filter-out build/apt build/arm64 build/guests,$(wildcard build/*))
+	rm -rf build/guests/tiny
 
 distclean:
-	rm -rf $(B)
+	rm -rf build

@@ -14,23 +14,23 @@ GEN_MANIFEST := $(GEN)/.manifest
 gen: $(GEN_PB) $(GEN_RPC) $(GEN_SYSCALLS) $(GEN_MANIFEST)
 
 # The generators write several files each; the stamp stands for all of them.
-$(GEN_SYSCALLS): idl/gen_syscalls.py idl/syscalls.def | $(B)/setup.mk
+$(GEN_SYSCALLS): idl/gen_syscalls.py idl/syscalls.def | build/setup.mk
 	$(call say,GEN,idl/syscalls.def)
 	$(Q)mkdir -p $(GEN)
 	$(Q)$(PYTHON) idl/gen_syscalls.py idl/syscalls.def $(GEN) docs/abi.md
 	$(Q)touch $@
 
-$(GEN)/%.pb.c $(GEN)/%.pb.h: idl/%.proto idl/%.options | $(B)/setup.mk
+$(GEN)/%.pb.c $(GEN)/%.pb.h: idl/%.proto idl/%.options | build/setup.mk
 	$(call say,GEN,$<)
 	$(Q)mkdir -p $(GEN)
 	$(Q)nanopb_generator.py -q --error-on-unmatched -I idl -D $(GEN) $*.proto
 
-$(GEN)/%_rpc.c $(GEN)/%_rpc.h: idl/%.proto idl/gen_rpc.py | $(B)/setup.mk
+$(GEN)/%_rpc.c $(GEN)/%_rpc.h: idl/%.proto idl/gen_rpc.py | build/setup.mk
 	$(call say,GEN,$<)
 	$(Q)mkdir -p $(GEN)
 	$(Q)$(PYTHON) idl/gen_rpc.py $< $(GEN)
 
-$(GEN_MANIFEST): tools/gen_manifest.py system/bulkhead.toml | $(B)/setup.mk
+$(GEN_MANIFEST): tools/gen_manifest.py system/bulkhead.toml | build/setup.mk
 	$(call say,GEN,system/bulkhead.toml)
 	$(Q)mkdir -p $(GEN)
 	$(Q)$(PYTHON) tools/gen_manifest.py system/bulkhead.toml $(GEN)

@@ -5,7 +5,7 @@
 # Always true: the disk image is made once and then belongs to the person who runs guests on it; only
 # `make distclean` (or deleting it) makes a new one.
 
-GUESTS := $(B)/guests
+GUESTS := build/guests
 
 .PHONY: guests tiny
 guests: $(GUESTS)/vmlinuz $(GUESTS)/initrd.gz $(GUESTS)/disk.img tiny
@@ -38,19 +38,19 @@ TINY := $(filter-out $(TINY_SHARED),$(TINY_ALL))
 TINY_FLAGS := $(TARGET_FLAGS) -ffreestanding -nostdlib -mstrict-align -I. -Ilib/abi -Iguests/tiny -I$(GEN)
 TINY_SHARED_OBJECTS := $(TINY_SHARED:%=$(B)/obj-tiny/%.o)
 
-tiny: $(TINY:guests/tiny/%.c=$(GUESTS)/tiny/%.bin)
+tiny: $(TINY:guests/tiny/%.c=$(B)/guests/tiny/%.bin)
 
-$(B)/obj-tiny/%.o: % | $(GEN_SYSCALLS)
+$(B)/obj-tiny/%.o: % $(FLAGS_FROM) mk/guests.mk | $(GEN_SYSCALLS)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC_TARGET) $(TINY_FLAGS) -MMD -MP -c -o $@ $<
 
-$(GUESTS)/tiny/%.elf: $(B)/obj-tiny/guests/tiny/%.c.o $(TINY_SHARED_OBJECTS) guests/tiny/tiny.ld
+$(B)/guests/tiny/%.elf: $(B)/obj-tiny/guests/tiny/%.c.o $(TINY_SHARED_OBJECTS) guests/tiny/tiny.ld
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(LD_TARGET) -nostdlib --no-warn-rwx-segments -T guests/tiny/tiny.ld -o $@ $(filter %.o,$^)
 
-$(GUESTS)/tiny/%.bin: $(GUESTS)/tiny/%.elf
+$(B)/guests/tiny/%.bin: $(B)/guests/tiny/%.elf
 	$(Q)$(OBJCOPY) -O binary $< $@
 
 -include $(TINY_ALL:%=$(B)/obj-tiny/%.d) $(TINY_SHARED_OBJECTS:.o=.d)

@@ -1,49 +1,31 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
-# kernel.mk - the EL2 kernel: build/kernel/kernel.{elf,bin}, and the same sources through clang
+# kernel.mk - the EL2 kernel: build/kernel/kernel.{elf,bin}
 
-KERNEL_SOURCES := $(shell find kernel -name '*.c' -o -name '*.S' | sort) $(GEN)/syscall_table.c
+KERNEL_SOURCES := $(shell find kernel -name '*.c' -o -name '*.S' | sort)
 KERNEL_FLAGS := $(TARGET_FLAGS) -ffreestanding -nostdlib -I. -Ikernel -Ilib/abi -I$(GEN)
-CLANG_FLAGS := --target=aarch64-linux-gnu $(filter-out -mno-outline-atomics,$(KERNEL_FLAGS)) -mno-outline-atomics \
-    -Wno-unused-command-line-argument
+KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(B)/kernel/%.o) $(B)/kernel/gen/syscall_table.c.o
 
-kernel_objects = $(patsubst %,$(B)/$(1)/%.o,$(KERNEL_SOURCES:$(GEN)/%=gen/%))
-KERNEL_OBJECTS := $(call kernel_objects,kernel)
-KERNEL_CLANG_OBJECTS := $(call kernel_objects,kernel-clang)
-
-.PHONY: kernel kernel-clang
+.PHONY: kernel
 kernel: $(B)/kernel/kernel.bin
-kernel-clang: $(B)/kernel-clang/kernel.bin
 
-$(B)/kernel/gen/%.o: $(GEN)/%
+$(B)/kernel/gen/%.o: $(GEN)/% $(FLAGS_FROM) mk/kernel.mk
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC_TARGET) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/kernel-clang/gen/%.o: $(GEN)/%
-	$(call say,CLANG,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(CLANG_FLAGS) -MMD -MP -c -o $@ $<
-
-$(B)/kernel/%.o: % | $(GEN_SYSCALLS)
+$(B)/kernel/%.o: % $(FLAGS_FROM) mk/kernel.mk | $(GEN_SYSCALLS)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC_TARGET) $(KERNEL_FLAGS) -MMD -MP -c -o $@ $<
-
-$(B)/kernel-clang/%.o: % | $(GEN_SYSCALLS)
-	$(call say,CLANG,$<)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(CLANG_FLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/kernel/kernel.elf: $(KERNEL_OBJECTS) kernel/kernel.ld
-$(B)/kernel-clang/kernel.elf: $(KERNEL_CLANG_OBJECTS) kernel/kernel.ld
-$(B)/kernel/kernel.elf $(B)/kernel-clang/kernel.elf:
 	$(call say,LD,$@)
 	$(Q)$(LD_TARGET) --fatal-warnings --no-warn-rwx-segments -nostdlib -T kernel/kernel.ld -Map=$(@:.elf=.map) -o $@ \
 	    $(filter %.o,$^)
 
-$(B)/kernel/kernel.bin $(B)/kernel-clang/kernel.bin: %.bin: %.elf
+$(B)/kernel/kernel.bin: $(B)/kernel/kernel.elf
 	$(call say,BIN,$@)
 	$(Q)$(OBJCOPY) -O binary $< $@
 
--include $(KERNEL_OBJECTS:.o=.d) $(KERNEL_CLANG_OBJECTS:.o=.d)
+-include $(KERNEL_OBJECTS:.o=.d)

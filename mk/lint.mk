@@ -14,8 +14,8 @@ format:
 format-check:
 	$(Q)clang-format --dry-run -Werror $(FORMATTED)
 
-TIDY_TARGET := --target=aarch64-linux-gnu
+TIDY_TARGET := --target=aarch64-linux-gnu -Wno-unused-command-line-argument
 tidy: gen $(ARM64)/.stamp
-	$(Q)clang-tidy --quiet $(TIDY_KERNEL) -- $(CLANG_FLAGS)
+	$(Q)clang-tidy --quiet $(TIDY_KERNEL) -- $(TIDY_TARGET) $(KERNEL_FLAGS)
 	$(Q)clang-tidy --quiet $(TIDY_SERVICES) -- $(TIDY_TARGET) $(SERVICE_FLAGS)
 	$(Q)clang-tidy --quiet $(TIDY_HOST) -- $(HOST_FLAGS)

@@ -10,7 +10,7 @@ SERVICES := $(sort $(patsubst services/%/,%,$(wildcard services/*/)))
 
 MUSL := $(ARM64)/usr/include/aarch64-linux-musl
 SERVICE_FLAGS := $(TARGET_FLAGS) -ffunction-sections -fdata-sections -nostdinc \
-    -isystem $(MUSL) -isystem $(shell $(CC_TARGET) -print-file-name=include 2>/dev/null) -isystem $(ARM64)/usr/include \
+    -isystem $(MUSL) -isystem $(shell $(CROSS)gcc -print-file-name=include 2>/dev/null) -isystem $(ARM64)/usr/include \
     -I. -Ilib -Ilib/abi -Ilib/bh -Ilib/rpc -Ilib/ring -Ilib/virtio -I$(GEN)
 # Generated messages are nanopb's code, not ours: its integer conversions are its own business.
 GEN_FLAGS := $(filter-out -Wconversion,$(SERVICE_FLAGS))
@@ -28,12 +28,12 @@ SERVICE_DEPS := $(GEN_SYSCALLS) $(GEN_MANIFEST) $(GEN_PB) $(GEN_RPC) $(ARM64)/.s
 .PHONY: services
 services: $(SERVICES:%=$(B)/services/%.elf)
 
-$(B)/obj/gen/%.o: $(GEN)/% | $(SERVICE_DEPS)
+$(B)/obj/gen/%.o: $(GEN)/% $(FLAGS_FROM) mk/services.mk | $(SERVICE_DEPS)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC_TARGET) $(GEN_FLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/obj/%.o: % | $(SERVICE_DEPS)
+$(B)/obj/%.o: % $(FLAGS_FROM) mk/services.mk | $(SERVICE_DEPS)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC_TARGET) $(SERVICE_FLAGS) -MMD -MP -c -o $@ $<
@@ -44,7 +44,7 @@ $(B)/lib/libshared.a: $(SHARED_OBJECTS) $(GEN_OBJECTS)
 	$(Q)rm -f $@
 	$(Q)$(AR_TARGET) rcs $@ $^
 
-LIBGCC := $(shell $(CC_TARGET) -print-libgcc-file-name 2>/dev/null)
+LIBGCC := $(shell $(CROSS)gcc -print-libgcc-file-name 2>/dev/null)
 ARM64_LIB := $(ARM64)/usr/lib/aarch64-linux-gnu
 SERVICE_LIBS := $(B)/lib/libshared.a $(ARM64_LIB)/libprotobuf-nanopb.a $(ARM64_LIB)/libfdt.a \
     $(ARM64)/usr/lib/aarch64-linux-musl/libc.a $(LIBGCC)

@@ -6,10 +6,10 @@
 # (or $(shell) of a later include) needs them.  build/setup.mk holds nothing but the proof that it was done.
 
 ifeq ($(filter clean distclean,$(MAKECMDGOALS)),)
-include $(B)/setup.mk
+include build/setup.mk
 endif
 
-$(B)/setup.mk: tools/setup
+build/setup.mk: tools/setup
 	@tools/setup
 	@mkdir -p $(@D)
 	@echo '# the packages that tools/setup names are here' > $@
