@@ -52,6 +52,7 @@ static void map_init(uint64_t where, uint64_t address, unsigned size_bits, uint3
 
     if (stage2_map(boot.aspace, &frame, where, rights) != OK)
         panic("boot: cannot map 0x%lx for init", where);
+    mapping_unlink(&frame); /* it stays mapped: no capability says so */
 }
 
 static void map_fresh(uint64_t where, unsigned pages, uint32_t rights)

@@ -24,6 +24,7 @@ void sc_set_runnable(struct sc *sc, bool runnable)
 {
     if (!sc || sc->entry < 0)
         return;
+    sc->awake = runnable;
     uint64_t *word = &sc->cpu->dispatcher.runnable[sc->entry >> 6];
     uint64_t bit = 1ull << (sc->entry & 63);
 
@@ -222,8 +223,10 @@ static uint64_t us_to_ticks(uint64_t us)
 static void take_plan(struct dispatcher *d, const struct plan *plan, struct sc *const scs[])
 {
     for (uint32_t i = 0; i < d->count; i++)
-        if (d->entries[i].sc)
+        if (d->entries[i].sc) {
             d->entries[i].sc->entry = -1;
+            d->entries[i].sc->awake = false;
+        }
     d->count = plan->count;
     d->flags = plan->flags;
     d->epoch = us_to_ticks(plan->epoch_us);

@@ -2,9 +2,9 @@
 /*
  * fastpath.c - the call and the reply that most messages are
  *
- * Registers only, no deadline, the other side waits on this pCPU and nothing is for the dispatcher to
- * decide: then the message goes over and the other side is entered at once.  Whatever is unusual
- * returns NULL before anything has changed, and ipc.c does it at leisure.
+ * Words and bytes but no capabilities, no deadline, the other side waits on this pCPU and nothing is for the
+ * dispatcher to decide: then the message goes over and the other side is entered at once.  Whatever is
+ * unusual returns NULL before anything has changed, and ipc.c does it at leisure.
  *
  * Always true:  what these do is exactly what ipc_call() and ipc_reply_recv() would have done.
  * Locking:      take kernel_lock (inline); entered from vectors.S.
@@ -13,11 +13,12 @@
 #include "aarch64/load.h"
 #include "aarch64/lock.h"
 #include "dispatcher.h"
+#include "ipc.h"
 
 #define INFO_PLAIN 0x1ffffull /* words, bytes and capabilities: at most IPC_WORDS if only words travel */
 #define INFO_KEPT 0xffffffff00000007ull
 
-/* The receiver that a call may go to at once. */
+/* The receiver that a call may go to at once.  (cpu->sc is NULL only while cpu->resched is set.) */
 static inline struct vcpu *waiting_server(struct cpu *cpu, struct vcpu *self, struct endpoint *ep)
 {
     struct vcpu *to = ep->first;
@@ -52,9 +53,14 @@ static inline void hand_over(struct cpu *cpu, struct vcpu *self, struct endpoint
     to->lent = sc;
     to->state = VCPU_RUNNABLE;
     sc->runner = to;
-    if (self->sc != sc && self->sc && self->sc->runner == self)
+    if (self->sc && self->sc != sc && self->sc->awake)
         sc_set_runnable(self->sc, false);
     cpu->current = to;
+}
+
+static inline void copy_words(struct vcpu *to, const uint64_t *words)
+{
+    __builtin_memcpy(&to->regs.x[3], words, IPC_WORDS * sizeof(*words));
 }
 
 bool exit_fast(struct vcpu *vcpu, uint64_t label, const uint64_t words[IPC_WORDS])
@@ -65,8 +71,7 @@ bool exit_fast(struct vcpu *vcpu, uint64_t label, const uint64_t words[IPC_WORDS
 
     if (!to || cpu->current != vcpu)
         return false;
-    for (unsigned i = 0; i < IPC_WORDS; i++)
-        to->regs.x[3 + i] = words[i];
+    copy_words(to, words);
     to->regs.x[0] = OK;
     to->regs.x[1] = vcpu->exits_cap.badge;
     to->regs.x[2] = INFO(label, IPC_WORDS, 0, 0) | INFO_EXIT;
@@ -80,19 +85,26 @@ static inline struct slot *endpoint_slot(struct vcpu *self, const uint64_t *x, u
 {
     struct cspace *cspace = self->cspace;
 
-    if (!cspace || x[1] >= cspace->slot_count || (x[2] & INFO_PLAIN) > IPC_WORDS || x[9] != BH_FOREVER)
+    if (!cspace || x[1] >= cspace->slot_count || x[9] != BH_FOREVER)
         return NULL;
     struct slot *slot = &cspace->slots[x[1]];
     return slot->kind == CAP_ENDPOINT && (slot->rights & right) ? slot : NULL;
 }
 
-static inline void copy_words(uint64_t *to, const uint64_t *from)
+/* No capabilities, sizes in their bounds, and a buffer for the bytes. */
+static bool bytes_check(const struct vcpu *from, uint64_t info)
 {
-    for (unsigned i = 3; i < 3 + IPC_WORDS; i++)
-        to[i] = from[i];
+    return !INFO_CAPS(info) && INFO_WORDS(info) <= IPC_WORDS && INFO_BYTES(info) <= IPC_BYTES_MAX &&
+           from->ipcbuf;
 }
 
-struct vcpu *fast_call(struct vcpu *self)
+/* Exactly so many: what else stands in the sender's buffer is not for the receiver. */
+static void copy_bytes(struct vcpu *to, const struct vcpu *from, uint32_t bytes)
+{
+    ipc_copy(to->ipcbuf->data, from->ipcbuf->data, bytes);
+}
+
+static inline __attribute__((always_inline)) struct vcpu *call(struct vcpu *self, bool bytes)
 {
     struct cpu *cpu = self->cpu;
     const uint64_t *x = self->regs.x;
@@ -101,18 +113,27 @@ struct vcpu *fast_call(struct vcpu *self)
     struct slot *slot = endpoint_slot(self, x, RIGHT_WRITE);
     struct vcpu *to = slot ? waiting_server(cpu, self, slot_object(slot)) : NULL;
 
-    if (!to) {
+    if (!to || (bytes && (!bytes_check(self, x[2]) || !to->ipcbuf))) {
         lock_give();
         return NULL;
     }
-    copy_words(to->regs.x, x);
+    copy_words(to, &x[3]);
     to->regs.x[0] = OK;
     to->regs.x[1] = slot->badge;
-    to->regs.x[2] = x[2] & INFO_KEPT;
+    to->regs.x[2] = x[2] & (bytes ? INFO_KEPT | INFO_PLAIN : INFO_KEPT);
+    if (bytes)
+        copy_bytes(to, self, INFO_BYTES(x[2]));
     hand_over(cpu, self, slot_object(slot), to);
     lock_give();
     context_switch(cpu, self, to, false);
     return to;
+}
+
+struct vcpu *fast_call(struct vcpu *self)
+{
+    if ((self->regs.x[2] & INFO_PLAIN) > IPC_WORDS)
+        return call(self, true);
+    return call(self, false);
 }
 
 /* Its caller waits here for the answer, on the context it lent; and nothing else is to be received. */
@@ -122,10 +143,10 @@ static inline bool answer_ends_it(struct cpu *cpu, struct vcpu *self, struct vcp
     struct sc *sc = cpu->sc;
 
     return !ep->first && !(self->bound && self->bound->bits) && caller->cpu == cpu && !caller->timer.queued &&
-           !cpu->resched && sc && caller->lending == sc && self->lent == sc && sc->runner == self;
+           !cpu->resched && caller->lending == sc && self->lent == sc && sc->runner == self;
 }
 
-struct vcpu *fast_reply_recv(struct vcpu *self)
+static inline __attribute__((always_inline)) struct vcpu *reply_recv(struct vcpu *self, bool bytes)
 {
     struct cpu *cpu = self->cpu;
     const uint64_t *x = self->regs.x;
@@ -137,7 +158,8 @@ struct vcpu *fast_reply_recv(struct vcpu *self)
     uint32_t label = INFO_LABEL(x[2]);
 
     if (!ep || !caller || !answer_ends_it(cpu, self, caller, ep) ||
-        (caller->in_exit && (caller->kind == VCPU_SERVICE || label == REPLY_STOP))) {
+        (caller->in_exit && (caller->kind == VCPU_SERVICE || label == REPLY_STOP)) ||
+        (bytes && (caller->in_exit || !bytes_check(self, x[2]) || !caller->ipcbuf))) {
         lock_give();
         return NULL;
     }
@@ -145,10 +167,12 @@ struct vcpu *fast_reply_recv(struct vcpu *self)
         caller->in_exit = false;
         guest_exit_reply(caller, label, &x[3]);
     } else {
-        copy_words(caller->regs.x, x);
+        copy_words(caller, &x[3]);
         caller->regs.x[0] = OK;
         caller->regs.x[1] = 0;
-        caller->regs.x[2] = x[2] & INFO_KEPT;
+        caller->regs.x[2] = x[2] & (bytes ? INFO_KEPT | INFO_PLAIN : INFO_KEPT);
+        if (bytes)
+            copy_bytes(caller, self, INFO_BYTES(x[2]));
     }
     struct sc *sc = cpu->sc;
 
@@ -163,7 +187,7 @@ struct vcpu *fast_reply_recv(struct vcpu *self)
     self->state = VCPU_RECEIVING;
     self->endpoint = ep;
     ep->first = ep->last = self;
-    if (self->sc && self->sc->runner == self)
+    if (self->sc && self->sc->awake)
         sc_set_runnable(self->sc, false);
     cpu->current = caller;
     lock_give();
@@ -171,4 +195,11 @@ struct vcpu *fast_reply_recv(struct vcpu *self)
     if (caller->kind == VCPU_GUEST)
         guest_enter(caller);
     return caller;
+}
+
+struct vcpu *fast_reply_recv(struct vcpu *self)
+{
+    if ((self->regs.x[2] & INFO_PLAIN) > IPC_WORDS)
+        return reply_recv(self, true);
+    return reply_recv(self, false);
 }

@@ -137,9 +137,6 @@ static inline void *slot_object(const struct slot *s)
 }
 /* An object's header: at its start, but for vCPUs, which start with what vectors.S saves. */
 struct object *object_header(enum cap_kind kind, void *object);
-/* NULL and *why when the index is out of range, the kind differs or a right is missing. */
-struct slot *cap_lookup(struct vcpu *self, uint64_t index, enum cap_kind kind, uint32_t rights,
-                        enum status *why);
 struct slot *cspace_slot(struct cspace *cspace, uint64_t index); /* NULL when out of range */
 void slot_insert(struct slot *slot,
                  struct slot *parent); /* filled-in slot enters the tree and counts a reference */
@@ -189,6 +186,7 @@ struct sc {
     struct vcpu *vcpu;   /* bound */
     struct vcpu *runner; /* whom it runs now: `vcpu`, or the server it is lent to */
     int entry;           /* index in the pCPU's plan, -1: not in it */
+    bool awake;          /* its bit in `runnable` */
     bool marked;         /* dispatcher_commit: seen in this plan */
     uint64_t ticks;      /* used, in all */
     uint64_t switches;
@@ -301,6 +299,22 @@ struct vcpu {
     struct timer vtimer; /* CNTV while it is not el1_owner */
     bool vtimer_active;  /* PPI 27 has been taken and the guest has not deactivated it */
 };
+
+/* NULL and *why when the index is out of range, the kind differs or a right is missing. */
+static inline struct slot *cap_lookup(struct vcpu *self, uint64_t index, enum cap_kind kind, uint32_t rights,
+                                      enum status *why)
+{
+    struct cspace *cspace = self->cspace;
+
+    *why = ERR_CAP;
+    if (!cspace || index >= cspace->slot_count)
+        return NULL;
+    struct slot *slot = &cspace->slots[index]; /* slot 0 is always empty */
+    if (slot->kind != kind)
+        return NULL;
+    *why = ERR_RIGHT;
+    return (slot->rights & rights) == rights ? slot : NULL;
+}
 
 /* ---- cpu.c -------------------------------------------------------------------------------------------- */
 struct plan_slot {
@@ -439,7 +453,7 @@ struct iospace {
     struct table_pool tables;
     struct slot notify_cap;
     uint64_t fault_count, fault_address, fault_reason;
-    uint64_t fault_limit; /* recording stops at this count */
+    uint64_t fault_limit;                             /* recording stops at this count */
     uint64_t context[8] __attribute__((aligned(64))); /* the SMMU's context descriptor */
     uint64_t root[512] __attribute__((aligned(4096)));
 };

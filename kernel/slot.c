@@ -266,19 +266,3 @@ struct slot *cspace_slot(struct cspace *cspace, uint64_t index)
         return NULL;
     return &cspace->slots[index];
 }
-
-struct slot *cap_lookup(struct vcpu *self, uint64_t index, enum cap_kind kind, uint32_t rights,
-                        enum status *why)
-{
-    struct slot *slot = cspace_slot(self->cspace, index);
-
-    if (!slot || slot->kind != kind) {
-        *why = ERR_CAP;
-        return NULL;
-    }
-    if ((slot->rights & rights) != rights) {
-        *why = ERR_RIGHT;
-        return NULL;
-    }
-    return slot;
-}
