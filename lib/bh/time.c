@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * time.c - the virtual counter, which the kernel lets services read
+ * time.c - the physical counter, which the kernel lets services read and which deadlines are in
+ *
+ * Not the virtual one: on a pCPU where a guest's EL1 state is loaded that is the guest's time.
  */
 #include "bh.h"
 
@@ -17,7 +19,7 @@ uint64_t bh_now(void)
     uint64_t ticks;
 
     /* Without the isb the counter may be read early (Arm ARM D11.1.2). */
-    __asm__ volatile("isb\n\tmrs %0, cntvct_el0" : "=r"(ticks)::"memory");
+    __asm__ volatile("isb\n\tmrs %0, cntpct_el0" : "=r"(ticks)::"memory");
     return ticks;
 }
 
