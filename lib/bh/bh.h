@@ -33,7 +33,7 @@ _Noreturn void bh_panic(const char *format, ...) __attribute__((format(printf, 1
 /* The status's name, for messages: "ERR_MEM". */
 const char *bh_status_name(enum status status);
 
-/* ---- time.c: CNTVCT ticks ---------------------------------------------------------------------- */
+/* ---- time.c: CNTPCT ticks ---------------------------------------------------------------------- */
 uint64_t bh_now(void);
 uint64_t bh_after_ms(uint64_t ms); /* a deadline: now + ms */
 uint64_t bh_ticks_to_us(uint64_t ticks);
