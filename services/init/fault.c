@@ -83,15 +83,18 @@ static struct domain *domain_named(const char *name)
     return NULL;
 }
 
+#define CRASH_AGAIN_MS 200u
+
 /* Address 0 is mapped in no service: its next instruction faults. */
 void crash_hook_poll(void)
 {
     struct domain *domain;
 
-    if (init.crash.name[0] == 0 || bh_now() < init.crash.at)
+    if (init.crash.times == 0 || bh_now() < init.crash.at)
         return;
+    init.crash.times--;
+    init.crash.at = bh_after_ms(CRASH_AGAIN_MS);
     domain = domain_named(init.crash.name);
-    init.crash.name[0] = 0;
     if (!domain) {
         bh_log("crash=: no service and no VM of that name is running");
         return;

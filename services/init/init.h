@@ -178,6 +178,6 @@ void crash_hook_poll(void); /* the test hook: make a service fault */
 
 /* ---- report.c ------------------------------------------------------------------------------------------ */
 void report_flush(void);
-bool report_pending(void);
+uint64_t report_due(void); /* when report_flush has something to do, in ticks */
 
 #endif

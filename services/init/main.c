@@ -11,8 +11,6 @@
 #include "init.h"
 #include "init_rpc.h"
 
-#define POLL_MS 100u
-
 struct init init;
 
 static void init_start(void)
@@ -45,9 +43,10 @@ static void crash_hook_arm(void)
 /* For ever, unless something is left to be said or done later. */
 static uint64_t next_look(void)
 {
-    if (report_pending())
-        return bh_after_ms(POLL_MS);
-    return init.crash.name[0] ? init.crash.at : BH_FOREVER;
+    uint64_t at = init.crash.times > 0 ? init.crash.at : BH_FOREVER;
+    uint64_t report_at = report_due();
+
+    return report_at < at ? report_at : at;
 }
 
 static void serve_for_ever(void)

@@ -28,25 +28,38 @@ bool option_find(const char *options, const char *key, char *value, uint32_t val
     return false;
 }
 
+/* ":NUMBER" at *at, which then points behind it; `number` stays as it is when there is none. */
+static bool number_take(const char **at, uint64_t *number)
+{
+    char *end;
+
+    if (**at == 0)
+        return true;
+    if (**at != ':' || (*at)[1] < '0' || (*at)[1] > '9')
+        return false;
+    *number = strtoul(*at + 1, &end, 10);
+    *at = end;
+    return true;
+}
+
 bool crash_hook_parse(struct crash_hook *hook, const char *options)
 {
-    char value[sizeof(hook->name) + 16];
-    char *colon;
+    char value[sizeof(hook->name) + 24];
+    const char *at;
+    size_t bytes;
+    uint64_t after_ms = 0, times = 1;
 
     memset(hook, 0, sizeof(*hook));
     if (!option_find(options, "crash", value, sizeof(value)))
         return false;
-    colon = strchr(value, ':');
-    if (colon) {
-        char *end;
-
-        *colon = 0;
-        hook->after_ms = strtoul(colon + 1, &end, 10);
-        if (end == colon + 1 || *end)
-            return false;
-    }
-    if (strlen(value) == 0 || strlen(value) >= sizeof(hook->name))
+    bytes = strcspn(value, ":");
+    at = value + bytes;
+    if (bytes == 0 || bytes >= sizeof(hook->name))
         return false;
-    strcpy(hook->name, value);
+    if (!number_take(&at, &after_ms) || !number_take(&at, &times) || *at || times > 1000)
+        return false;
+    memcpy(hook->name, value, bytes);
+    hook->after_ms = after_ms;
+    hook->times = (uint32_t)times;
     return true;
 }

@@ -11,12 +11,13 @@
 /* Copy the value of `key` to `value`; false when it is not there or does not fit. */
 bool option_find(const char *options, const char *key, char *value, uint32_t value_bytes);
 
-/* crash=NAME or crash=NAME:MILLISECONDS: a test wants this service, or the vmm of this VM, to fault once,
- * that long after boot. */
+/* crash=NAME[:MILLISECONDS[:TIMES]]: a test wants this service, or the vmm of this VM, to fault that long
+ * after boot, once or more often. */
 struct crash_hook {
     char name[32]; /* "": none */
     uint64_t after_ms;
-    uint64_t at; /* when, in ticks */
+    uint32_t times; /* left */
+    uint64_t at;    /* when next, in ticks */
 };
 bool crash_hook_parse(struct crash_hook *hook, const char *options);
 

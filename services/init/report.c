@@ -34,14 +34,21 @@ void bh_log_line(const char *line)
     queue.count++;
 }
 
-bool report_pending(void)
+static bool console_is_there(void)
 {
-    return queue.count > 0;
+    return init.log_session != 0 && init.domains[DOMAIN_CONSOLE].is_running;
+}
+
+/* When there is something to do here: never, if nothing is to be said or there will be nobody to say it to.
+ */
+uint64_t report_due(void)
+{
+    return queue.count > 0 && console_is_there() ? queue.retry_at : BH_FOREVER;
 }
 
 void report_flush(void)
 {
-    if (queue.count == 0 || bh_now() < queue.retry_at || init.log_session == 0)
+    if (bh_now() < queue.retry_at || !console_is_there())
         return;
     while (queue.count > 0) {
         bh_LogRequest request = bh_LogRequest_init_zero;

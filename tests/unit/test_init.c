@@ -101,8 +101,15 @@ static void crash_hook_takes_a_name_and_a_time(void **state)
     assert_true(crash_hook_parse(&hook, "console=a crash=blkdrv:1500"));
     assert_string_equal(hook.name, "blkdrv");
     assert_int_equal(hook.after_ms, 1500);
+    assert_int_equal(hook.times, 1);
+    assert_true(crash_hook_parse(&hook, "crash=mem:20:7 debug"));
+    assert_int_equal(hook.after_ms, 20);
+    assert_int_equal(hook.times, 7);
     assert_true(crash_hook_parse(&hook, "crash=mem"));
     assert_int_equal(hook.after_ms, 0);
+    assert_false(crash_hook_parse(&hook, "crash=mem:1:2:3"));
+    assert_false(crash_hook_parse(&hook, "crash=mem:1:x"));
+    assert_false(crash_hook_parse(&hook, "crash=mem:-1"));
     assert_false(crash_hook_parse(&hook, "console=a"));
     assert_false(crash_hook_parse(&hook, "crash=mem:soon"));
     assert_false(crash_hook_parse(&hook, "crash=mem:"));
