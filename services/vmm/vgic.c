@@ -11,7 +11,7 @@
 #include "board.h"
 #include "virq.h"
 
-#define CONTROL_GROUP1 2u /* GICD_CTLR.EnableGrp1 */
+enum { CONTROL_GROUP0 = 1, CONTROL_GROUP1 = 2 }; /* GICD_CTLR.EnableGrp0, EnableGrp1 */
 #define AFFINITY_MASK 0xff00ffffffull
 #define SGI_COUNT 16u
 
@@ -26,12 +26,17 @@ slot_t vgic_home(const struct vgic *gic, const struct vgic_irq *irq)
     return gic->vcpus[irq->target == VGIC_NOBODY ? 0 : irq->target];
 }
 
+static uint32_t not_enabled_flags(const struct vgic_irq *irq)
+{
+    return (irq->edge ? 0u : VIRQ_LEVEL) | (irq->group1 ? VIRQ_GROUP1 : 0u);
+}
+
 void vgic_push(struct vgic *gic, const struct vgic_irq *irq, uint32_t intid)
 {
-    bool is_enabled = irq->enabled && irq->group1 && (gic->control & CONTROL_GROUP1) != 0;
-    uint32_t flags = irq->edge ? 0 : VIRQ_LEVEL;
+    bool group_is_enabled = (gic->control & (irq->group1 ? CONTROL_GROUP1 : CONTROL_GROUP0)) != 0;
+    uint32_t flags = not_enabled_flags(irq);
 
-    if (is_enabled && irq->target != VGIC_NOBODY)
+    if (irq->enabled && group_is_enabled && irq->target != VGIC_NOBODY)
         flags |= VIRQ_ENABLED;
     virq_config(vgic_home(gic, irq), intid, flags, irq->priority);
 }
@@ -73,7 +78,6 @@ void vgic_route(struct vgic *gic, uint32_t intid, uint64_t route)
 {
     struct vgic_irq *irq = vgic_irq(gic, 0, intid);
     slot_t old = vgic_home(gic, irq);
-    uint32_t old_flags = irq->edge ? 0 : VIRQ_LEVEL;
 
     irq->route = route & AFFINITY_MASK;
     irq->target = route_target(gic, route);

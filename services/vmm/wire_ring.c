@@ -13,7 +13,7 @@
 #include "console_rpc.h"
 
 #define ATTACH_MS 2000u
-#define PATIENCE_MS 1u
+#define PATIENCE_MS 4u
 
 /* Ask for the ring page and the console's Notification; `page` gets the frame's slot. */
 static enum status attach(struct wire *wire, slot_t *page, char *error, size_t error_bytes)
