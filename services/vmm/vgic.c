@@ -85,7 +85,7 @@ void vgic_route(struct vgic *gic, uint32_t intid, uint64_t route)
     slot_t new = vgic_home(gic, irq);
 
     if (new != old) {
-        virq_config(old, intid, old_flags,
+        virq_config(old, intid, not_enabled_flags(irq),
                     irq->priority); /* first disable: it can no longer be taken there */
         uint32_t state = virq_read(old, intid);
 

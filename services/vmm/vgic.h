@@ -5,9 +5,8 @@
  * The kernel holds what is pending and active, and offers it to the vCPU's CPU interface; this part holds the
  * configuration (enable, group, priority, trigger, route) and tells the kernel the outcome per vCPU.
  *
- * As QEMU's GIC without security extensions: GICD_CTLR.DS is one.  Affinity routing is always on.  Group 0
- * can be configured, but such an interrupt is never delivered.  No LPIs, no message-based SPIs, no extended
- * ranges.
+ * As QEMU's GIC without security extensions: GICD_CTLR.DS is one.  Affinity routing is always on.  No LPIs,
+ * no message-based SPIs, no extended ranges.
  *
  * Always true: the kernel has an SPI enabled on at most one vCPU, the one that its IROUTER names.
  */

@@ -12,7 +12,7 @@
 
 #include "abi.h"
 
-/* flags: VIRQ_ENABLED, VIRQ_LEVEL */
+/* flags: VIRQ_ENABLED, VIRQ_LEVEL, VIRQ_GROUP1 */
 void virq_config(slot_t vcpu, uint32_t intid, uint32_t flags, uint8_t priority);
 void virq_inject(slot_t vcpu, uint32_t intid, uint32_t level);
 uint32_t virq_read(slot_t vcpu, uint32_t intid);

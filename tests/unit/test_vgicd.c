@@ -38,8 +38,10 @@ static void set_bits(uint32_t *word, uint32_t mask, uint32_t bits)
 
 void virq_config(slot_t vcpu, uint32_t intid, uint32_t flags, uint8_t priority)
 {
-    assert_int_equal(flags & ~(uint32_t)(VIRQ_ENABLED | VIRQ_LEVEL), 0);
-    set_bits(kernel_flags(vcpu, intid), VIRQ_ENABLED | VIRQ_LEVEL, flags);
+    const uint32_t known = VIRQ_ENABLED | VIRQ_LEVEL | VIRQ_GROUP1;
+
+    assert_int_equal(flags & ~known, 0);
+    set_bits(kernel_flags(vcpu, intid), known, flags);
     kernel[vcpu - 100][intid].priority = priority;
 }
 
@@ -129,9 +131,13 @@ static void an_spi_is_enabled_only_with_its_group_and_the_distributor(void **sta
     assert_false(is_enabled(0, SPI)); /* group 0 */
     vgicd_write(&gic, 0x084, 4, 0xffffffff);
     assert_true(is_enabled(0, SPI));
+    assert_true((kernel[0][SPI].flags & VIRQ_GROUP1) != 0);
     assert_false(is_enabled(1, SPI));
-    vgicd_write(&gic, 0, 4, 0x10);
+    vgicd_write(&gic, 0, 4, 0x11);
     assert_false(is_enabled(0, SPI));
+    vgicd_write(&gic, 0x084, 4, 0);
+    assert_true(is_enabled(0, SPI)); /* as group 0 */
+    assert_false((kernel[0][SPI].flags & VIRQ_GROUP1) != 0);
 }
 
 static void clearing_enable_touches_only_the_bits_written(void **state)
