@@ -186,6 +186,15 @@ void console_focus(struct console *c, uint32_t vm_id)
     c->changed = true;
 }
 
+void console_log(struct console *c, const char *name, const char *text, bool is_quiet)
+{
+    bool all_shown = c->log_shown == c->log.end;
+
+    dmesg_add(&c->log, name, text);
+    if (is_quiet && all_shown)
+        c->log_shown = c->log.end;
+}
+
 /* Log lines come between two lines of a command's output or above the prompt; true when all are there. */
 static bool log_to_wire(struct console *c)
 {

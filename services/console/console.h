@@ -102,6 +102,9 @@ enum status console_write(struct console *c, const char *text, bool prompt);
 enum status console_write_raw(struct console *c, const char *text);
 /* Take the typed line; false when there is none. */
 bool console_take_line(struct console *c, char line[LINE_BYTES], bool *eof);
+/* A line for the log, shown when Bulkhead has the wire; a quiet one is not shown: its author writes by
+ * itself. */
+void console_log(struct console *c, const char *name, const char *text, bool is_quiet);
 /* Bytes not on the wire yet. */
 uint32_t console_pending(const struct console *c);
 

@@ -70,7 +70,7 @@ void console_on_log(struct rpc_call *call, const bh_LogRequest *req, bh_ConsoleS
 
     caps_drop(call);
     if (name)
-        dmesg_add(&c->log, name, req->text);
+        console_log(c, name, req->text, call->badge == MANIFEST_LOG_BADGE + DOMAIN_TOOLSTACK);
     answer(rep, c, name ? OK : ERR_RIGHT, "no log session");
 }
 

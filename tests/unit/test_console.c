@@ -484,6 +484,19 @@ static void log_lines_come_above_the_prompt(void **state)
     assert_string_equal(wire(), "\r\nmem: one\r\nmem: two\r\nbulkhead> ");
 }
 
+static void what_the_toolstack_logs_is_only_in_the_log(void **state)
+{
+    char line[DMESG_LINE_BYTES];
+    uint64_t position = 0;
+
+    (void)state;
+    console_log(&console, "toolstack", "quiet", true);
+    assert_string_equal(wire(), "");
+    console_log(&console, "mem", "loud", false);
+    assert_string_equal(wire(), "mem: loud\r\n");
+    assert_int_equal(dmesg_next(&console.log, &position, line), 17);
+}
+
 static void a_log_cannot_steer_a_terminal(void **state)
 {
     char line[DMESG_LINE_BYTES];
@@ -634,6 +647,7 @@ int main(void)
         TEST(vms_are_signalled_when_they_asked),
         TEST(a_vm_that_writes_signals_only_after_a_pause),
         TEST(log_lines_come_above_the_prompt),
+        TEST(what_the_toolstack_logs_is_only_in_the_log),
         TEST(a_log_cannot_steer_a_terminal),
         TEST(the_kernels_log_comes_in_any_pieces),
         TEST(an_old_position_continues_with_a_whole_line),
