@@ -106,10 +106,10 @@ static void load_first(struct cpu *cpu, struct vcpu *vcpu, bool locked)
             guest_load_locked(vcpu, locked);
         else
             guest_unshield(vcpu);
-        write_sysreg(hcr_el2, HCR_GUEST);
+        regime_guest();
     } else {
         guest_shield(cpu, locked);
-        write_sysreg(hcr_el2, HCR_SERVICE);
+        regime_service();
     }
     aspace_switch(cpu, vcpu->aspace);
     write_sysreg(cptr_el2, cpu->fp_owner == vcpu ? CPTR_RES1 : CPTR_RES1 | CPTR_TFP);

@@ -16,6 +16,25 @@
 #define CPTR_RES1 0x33ffull
 #define CPTR_TFP (1ull << 10)
 
+/*
+ * Services read the physical counter.  Without VHE that is CNTHCTL_EL2.EL1PCTEN's to allow, but QEMU asks
+ * EL1PCEN when EL0 reads it, which must be 0 for guests: their physical timer is emulated.
+ */
+#define CNTHCTL_GUEST 1u
+#define CNTHCTL_SERVICE 3u
+
+static inline void regime_guest(void)
+{
+    write_sysreg(hcr_el2, HCR_GUEST);
+    write_sysreg(cnthctl_el2, CNTHCTL_GUEST);
+}
+
+static inline void regime_service(void)
+{
+    write_sysreg(hcr_el2, HCR_SERVICE);
+    write_sysreg(cnthctl_el2, CNTHCTL_SERVICE);
+}
+
 static inline void aspace_switch(struct cpu *cpu, struct aspace *aspace)
 {
     /* Named first, then judged: see vmid_begin_generation. */
@@ -51,10 +70,10 @@ static inline void context_switch(struct cpu *cpu, struct vcpu *old, struct vcpu
             guest_load_locked(vcpu, locked);
         else
             guest_unshield(vcpu);
-        write_sysreg(hcr_el2, HCR_GUEST);
+        regime_guest();
     } else if (old->kind == VCPU_GUEST) {
         guest_shield(cpu, locked);
-        write_sysreg(hcr_el2, HCR_SERVICE);
+        regime_service();
     }
     if (cpu->aspace_loaded != vcpu->aspace || vcpu->aspace->vmid_generation != vmid_generation)
         aspace_switch(cpu, vcpu->aspace);
