@@ -169,6 +169,16 @@ static void accept(struct vcpu *server, struct vcpu *caller)
     sc_lend(caller, server);
 }
 
+/* An exit without an answer: the instruction is executed again when the vCPU is resumed. */
+static void give_up_exit(struct vcpu *vcpu)
+{
+    static const uint64_t nothing[IPC_WORDS];
+
+    vcpu->in_exit = false;
+    if (vcpu->kind == VCPU_GUEST)
+        guest_exit_reply(vcpu, REPLY_RETRY, nothing);
+}
+
 /* The call ends without an answer. */
 static void fail_call(struct vcpu *caller, enum status why)
 {
@@ -178,7 +188,7 @@ static void fail_call(struct vcpu *caller, enum status why)
     caller->callee = NULL;
     timer_cancel(caller->cpu, &caller->timer);
     if (caller->in_exit) { /* a vCPU whose vmm is gone waits for a new one */
-        caller->in_exit = false;
+        give_up_exit(caller);
         vcpu_block(caller, VCPU_SUSPENDED);
         return;
     }
@@ -414,7 +424,7 @@ void vcpu_abort_wait(struct vcpu *vcpu, enum status why)
     }
     timer_cancel(vcpu->cpu, &vcpu->timer);
     if (vcpu->in_exit)
-        vcpu->in_exit = false; /* the instruction is executed again when it is resumed */
+        give_up_exit(vcpu);
     else
         vcpu->regs.x[0] = why;
 }

@@ -273,6 +273,8 @@ void guest_exit_reply(struct vcpu *vcpu, uint32_t label, const uint64_t words[IP
         finish(vcpu, words);
     } else if (label == REPLY_ABORT && !is_call) {
         inject(vcpu, INJECT_ABORT);
+    } else if (label == REPLY_RETRY && vcpu->exit_label == EXIT_HVC) {
+        vcpu->regs.pc -= 4; /* it has been executed: the address is that of the next one */
     } else if (label != REPLY_STOP && label != REPLY_RETRY) { /* a call has no address to abort at */
         if (vcpu->exit_label == EXIT_HVC)
             vcpu->regs.pc -= 4; /* an undefined instruction's address is its own */
