@@ -39,6 +39,11 @@ static enum status judge(enum status asked, uint32_t answered, const char *text,
     return status;
 }
 
+static uint32_t step_disk(uint32_t index)
+{
+    return (uint32_t)STEP_DISK0 << index;
+}
+
 static void step_begin(struct toolstack *ts, struct vm *vm, uint32_t step)
 {
     vm->steps |= step;
@@ -86,7 +91,7 @@ static enum status vm_open_disk(struct toolstack *ts, struct vm *vm, uint32_t in
 
     snprintf(request.volume, sizeof request.volume, "%s", disk->volume);
     snprintf(what, sizeof what, "disk %s", disk->vdev);
-    step_begin(ts, vm, STEP_DISK0 << index);
+    step_begin(ts, vm, step_disk(index));
     enum status status = blk_rpc_open(CAP_BLK, &request, &reply, NULL, bh_after_ms(BUILD_MS));
 
     return judge(status, reply.status, reply.error, what, error);
@@ -242,7 +247,7 @@ static void undo(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t ar
 void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
 {
     for (uint32_t i = 0; i < VMM_DISKS_MAX; i++)
-        undo(ts, vm, STEP_DISK0 << i, i, undo_disk);
+        undo(ts, vm, step_disk(i), i, undo_disk);
     undo(ts, vm, STEP_CONSOLE, keep_focus, undo_console);
     undo(ts, vm, STEP_SCHED, 0, undo_sched);
     undo(ts, vm, STEP_DOMAIN, 0, undo_domain);

@@ -48,7 +48,7 @@ struct vm {
     bh_VmConfig config; /* as its file said, with vm_id */
     enum vm_state state;
     uint32_t steps;
-    uint64_t started;         /* CNTVCT ticks of its last start */
+    uint64_t started;         /* bh_now() at its last start */
     uint32_t quick_ends;      /* how often in a row it ended within seconds */
     enum vm_ending ending;    /* reported, not dealt with yet; of a preserved VM: how it ended */
     char text[VM_TEXT_BYTES]; /* of that ending; printable */
