@@ -116,7 +116,8 @@ _Static_assert(sizeof commands == 1024 && sizeof events == 4096, "aligned to the
 static struct iospace *attached[SMMU_STREAMS];
 static uint32_t command_at, event_at; /* free-running; the registers hold them modulo twice the size */
 static uint32_t output_size;          /* IDR5.OAS */
-static uint64_t stray_count;          /* faults of streams that no IO space is attached to */
+static uint64_t error_count; /* of GERROR: a device can cause some, by faulting faster than we look */
+static uint64_t stray_count; /* faults of streams that no IO space is attached to */
 
 static uint32_t reg(uint32_t offset)
 {
@@ -325,7 +326,9 @@ static void error_handle(void)
     reg_write(GERRORN, error);
     if (active & GERROR_CMDQ) /* only our own bug can cause it: commands are never made from others' words */
         panic("smmu: command refused, CMDQ_CONS 0x%x", reg(CMDQ_CONS));
-    kprintf("smmu: error 0x%x: fault records may have been lost\n", active);
+    error_count++;
+    if (!(error_count & (error_count - 1))) /* as in fault_report */
+        kprintf("smmu: error 0x%x (%lu): fault records may have been lost\n", active, error_count);
 }
 
 /* The queue is emptied whole: the interrupt comes when it stops being empty. */
