@@ -30,6 +30,16 @@
 
 bool guest_pmu_allowed;
 
+/* No guest is loaded: what services may rely on. */
+static void el1_make_safe(void)
+{
+    write_sysreg(sctlr_el1, SCTLR_SAFE);
+    write_sysreg(cpacr_el1, CPACR_NO_TRAPS);
+    write_sysreg(cntkctl_el1, CNTKCTL_SERVICE);
+    write_sysreg(mdscr_el1, 0);
+    write_sysreg(tpidrro_el0, 0);
+}
+
 void guest_cpu_init(void)
 {
     uint64_t mdcr = (read_sysreg(mdcr_el2) & MDCR_HPMN) | MDCR_TDA | MDCR_TDOSA | MDCR_TDRA;
@@ -38,9 +48,9 @@ void guest_cpu_init(void)
         mdcr |= MDCR_TPM | MDCR_TPMCR;
     write_sysreg(mdcr_el2, mdcr);
     write_sysreg(oslar_el1, 0); /* locked at reset, and then a guest cannot single-step */
-    write_sysreg(mdscr_el1, 0);
     write_sysreg(hstr_el2, 0);
     write_sysreg(vpidr_el2, read_sysreg(midr_el1));
+    el1_make_safe();
     vgic_init();
     vtimer_cpu_init();
     gic_enable(PPI_MAINTENANCE);
@@ -162,11 +172,7 @@ void guest_unload(struct cpu *cpu)
     if (!cpu->el1_owner)
         return;
     owner_save(cpu);
-    write_sysreg(sctlr_el1, SCTLR_SAFE);
-    write_sysreg(cpacr_el1, CPACR_NO_TRAPS);
-    write_sysreg(cntkctl_el1, CNTKCTL_SERVICE);
-    write_sysreg(mdscr_el1, 0);
-    write_sysreg(tpidrro_el0, 0);
+    el1_make_safe();
     isb();
 }
 
