@@ -32,8 +32,8 @@ struct program {
     const char *begin, *end;
 };
 /* Each program, and what it expects in its registers: guest_code.c. */
-extern const struct program program_calls, program_loads, program_stores, program_doorbell, program_interrupts,
-    program_faults, program_syscalls, program_timer, program_switches;
+extern const struct program program_calls, program_loads, program_stores, program_doorbell,
+    program_interrupts, program_faults, program_syscalls, program_timer, program_switches;
 
 /* Make guest n on `pcpu`, suspended at its first instruction; x9 = GUEST_NOWHERE, x10 = GUEST_DATA. */
 void guest_make(unsigned n, uint32_t pcpu, const struct program *program);

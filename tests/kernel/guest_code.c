@@ -56,11 +56,12 @@ PROGRAM(stores, "str x1, [x9]\n"
 /* Stores w1 and then w2 to x9; begins again after hvc #1. */
 PROGRAM(doorbell, "1: str w1, [x9]\n str w2, [x9]\n hvc #1\n b 1b\n");
 
-/* Sleeps; reports how many interrupts it had, and the last one, each time that it wakes. */
+/* Sleeps; reports how many interrupts it had, and the last one, each time that it wakes.  As kernels do, it
+ * takes none between its last look and the WFI. */
 PROGRAM(interrupts, "mov x0, #0xff\n msr s3_0_c4_c6_0, x0\n" /* ICC_PMR_EL1 */
-                    "mov x0, #1\n msr s3_0_c12_c12_7, x0\n"   /* ICC_IGRPEN1_EL1 */
-                    "isb\n msr daifclr, #2\n"
-                    "1: mov x0, x20\n mov x1, x21\n hvc #2\n wfi\n b 1b\n");
+                    "mov x0, #1\n msr s3_0_c12_c12_7, x0\n"  /* ICC_IGRPEN1_EL1 */
+                    "1: msr daifclr, #2\n isb\n msr daifset, #2\n"
+                    "mov x0, x20\n mov x1, x21\n hvc #2\n wfi\n b 1b\n");
 
 /* The syndrome of a pair of registers is not enough to emulate it. */
 PROGRAM(faults, "ldp x0, x1, [x9]\n hvc #1\n udf #0\n b .\n");
@@ -70,11 +71,11 @@ PROGRAM(syscalls, "1: hvc #0\n hvc #3\n b 1b\n");
 
 /* Virtual timer after x1 ticks, sleeping until then. */
 PROGRAM(timer, "mov x0, #0xff\n msr s3_0_c4_c6_0, x0\n mov x0, #1\n msr s3_0_c12_c12_7, x0\n isb\n"
-               "msr daifclr, #2\n"
-               "2: mrs x3, cntvct_el0\n add x4, x3, x1\n msr cntv_cval_el0, x4\n"
+               "2: msr daifset, #2\n"
+               "mrs x3, cntvct_el0\n add x4, x3, x1\n msr cntv_cval_el0, x4\n"
                "mov x5, #1\n msr cntv_ctl_el0, x5\n isb\n"
                "mov x22, x20\n"
-               "1: wfi\n cmp x20, x22\n b.eq 1b\n"
+               "1: wfi\n msr daifclr, #2\n isb\n msr daifset, #2\n cmp x20, x22\n b.eq 1b\n"
                "mrs x5, cntvct_el0\n sub x0, x5, x3\n mov x1, x21\n hvc #4\n b 2b\n");
 
 /* Its EL1 registers must stay its own: x1 is written to TPIDR_EL1 and x2 to ELR_EL1; rounds at x10. */

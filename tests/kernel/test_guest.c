@@ -21,7 +21,8 @@ static uint64_t reg(unsigned n, uint32_t which)
     return value;
 }
 
-/* ---- calls ---------------------------------------------------------------------------------------------- */
+/* ---- calls ----------------------------------------------------------------------------------------------
+ */
 
 static void calls_on(uint32_t pcpu)
 {
@@ -148,7 +149,8 @@ TEST(guest, waits_for_a_new_vmm_when_its_own_goes_on_without_an_answer)
     guest_expect_hvc(0, 7, &m);
 }
 
-/* ---- exceptions ------------------------------------------------------------------------------------------- */
+/* ---- exceptions -------------------------------------------------------------------------------------------
+ */
 
 TEST(guest, takes_an_undefined_instruction_where_the_vmm_says_so)
 {
@@ -160,8 +162,8 @@ TEST(guest, takes_an_undefined_instruction_where_the_vmm_says_so)
         guest_expect_hvc(elsewhere, 7, &m);
         guest_reply(REPLY_UNDEF, 0, 0);
         guest_expect_hvc(elsewhere, 0x100, &m);
-        EXPECT(m.w[0], 1u << 25);    /* EC 0, IL */
-        EXPECT(m.w[1], GUEST_CODE);  /* its own address, not the next one's */
+        EXPECT(m.w[0], 1u << 25);   /* EC 0, IL */
+        EXPECT(m.w[1], GUEST_CODE); /* its own address, not the next one's */
         EXPECT(m.w[3], 0x3c5);
     }
 }
@@ -201,15 +203,22 @@ TEST(guest, fault_that_is_no_simple_access_tells_the_syndrome)
     EXPECT(m.w[1], GUEST_CODE + 8);
 }
 
-/* ---- devices that the vmm plays ------------------------------------------------------------------------------ */
+/* ---- devices that the vmm plays
+ * ------------------------------------------------------------------------------ */
 
 static void loads_on(uint32_t pcpu)
 {
     static const struct {
         unsigned size;
         uint64_t result;
-    } loads[] = {{4, 0x87868584}, {1, 0x84}, {2, 0x8584}, {8, 0x8b8a898887868584},
-                 {1, 0xffffff84}, {1, 0xffffffffffffff84}, {2, 0xffffffffffff8584}, {4, 0xffffffff87868584}};
+    } loads[] = {{4, 0x87868584},
+                 {1, 0x84},
+                 {2, 0x8584},
+                 {8, 0x8b8a898887868584},
+                 {1, 0xffffff84},
+                 {1, 0xffffffffffffff84},
+                 {2, 0xffffffffffff8584},
+                 {4, 0xffffffff87868584}};
     struct bh_msg m;
 
     guest_make(0, pcpu, &program_loads);
@@ -312,7 +321,8 @@ TEST(guest, doorbell_signals_without_the_vmm)
     }
 }
 
-/* ---- interrupts -------------------------------------------------------------------------------------------- */
+/* ---- interrupts
+ * -------------------------------------------------------------------------------------------- */
 
 enum { INTID = 40 };
 
@@ -433,7 +443,8 @@ TEST(guest, sleeps_elsewhere_until_its_timer)
     timer_on(last_pcpu());
 }
 
-/* ---- calls of its own ---------------------------------------------------------------------------------------- */
+/* ---- calls of its own
+ * ---------------------------------------------------------------------------------------- */
 
 #define HVC_SYSCALL 0xc6000000u
 
@@ -500,7 +511,8 @@ TEST(guest, without_capabilities_can_name_nothing)
     }
 }
 
-/* ---- several on one pCPU --------------------------------------------------------------------------------------- */
+/* ---- several on one pCPU
+ * --------------------------------------------------------------------------------------- */
 
 TEST(guest, registers_of_several_are_kept_apart)
 {
