@@ -91,20 +91,22 @@ static inline struct slot *endpoint_slot(struct vcpu *self, const uint64_t *x, u
     return slot->kind == CAP_ENDPOINT && (slot->rights & right) ? slot : NULL;
 }
 
-/* No capabilities, sizes in their bounds, and a buffer for the bytes. */
-static bool bytes_check(const struct vcpu *from, uint64_t info)
+/*
+ * The bytes of a message: no capabilities, sizes in their bounds, a buffer on each side.  Exactly so many:
+ * what else stands in the sender's buffer is not for the receiver.
+ */
+static __attribute__((noinline)) bool send_bytes(struct vcpu *to, const struct vcpu *from)
 {
-    return !INFO_CAPS(info) && INFO_WORDS(info) <= IPC_WORDS && INFO_BYTES(info) <= IPC_BYTES_MAX &&
-           from->ipcbuf;
+    uint64_t info = from->regs.x[2];
+
+    if (INFO_CAPS(info) || INFO_WORDS(info) > IPC_WORDS || INFO_BYTES(info) > IPC_BYTES_MAX ||
+        !from->ipcbuf || !to->ipcbuf)
+        return false;
+    ipc_copy(to->ipcbuf->data, from->ipcbuf->data, INFO_BYTES(info));
+    return true;
 }
 
-/* Exactly so many: what else stands in the sender's buffer is not for the receiver. */
-static void copy_bytes(struct vcpu *to, const struct vcpu *from, uint32_t bytes)
-{
-    ipc_copy(to->ipcbuf->data, from->ipcbuf->data, bytes);
-}
-
-static inline __attribute__((always_inline)) struct vcpu *call(struct vcpu *self, bool bytes)
+struct vcpu *fast_call(struct vcpu *self)
 {
     struct cpu *cpu = self->cpu;
     const uint64_t *x = self->regs.x;
@@ -113,33 +115,19 @@ static inline __attribute__((always_inline)) struct vcpu *call(struct vcpu *self
     struct slot *slot = endpoint_slot(self, x, RIGHT_WRITE);
     struct vcpu *to = slot ? waiting_server(cpu, self, slot_object(slot)) : NULL;
 
-    if (!to || (bytes && (!bytes_check(self, x[2]) || !to->ipcbuf))) {
+    /* A guest may receive, too, but that is not the usual case. */
+    if (!to || to->kind != VCPU_SERVICE || ((x[2] & INFO_PLAIN) > IPC_WORDS && !send_bytes(to, self))) {
         lock_give();
         return NULL;
     }
     copy_words(to, &x[3]);
     to->regs.x[0] = OK;
     to->regs.x[1] = slot->badge;
-    to->regs.x[2] = x[2] & (bytes ? INFO_KEPT | INFO_PLAIN : INFO_KEPT);
-    if (bytes)
-        copy_bytes(to, self, INFO_BYTES(x[2]));
+    to->regs.x[2] = x[2] & (INFO_KEPT | INFO_PLAIN);
     hand_over(cpu, self, slot_object(slot), to);
     lock_give();
-    context_switch(cpu, self, to, false);
+    service_switch(cpu, self, to);
     return to;
-}
-
-/* A function of its own, so that the short way saves no register for it. */
-static __attribute__((noinline)) struct vcpu *call_with_bytes(struct vcpu *self)
-{
-    return call(self, true);
-}
-
-struct vcpu *fast_call(struct vcpu *self)
-{
-    if ((self->regs.x[2] & INFO_PLAIN) > IPC_WORDS)
-        return call_with_bytes(self);
-    return call(self, false);
 }
 
 /* Its caller waits here for the answer, on the context it lent; and nothing else is to be received. */
@@ -152,34 +140,9 @@ static inline bool answer_ends_it(struct cpu *cpu, struct vcpu *self, struct vcp
            !cpu->resched && caller->lending == sc && self->lent == sc && sc->runner == self;
 }
 
-static inline __attribute__((always_inline)) struct vcpu *reply_recv(struct vcpu *self, bool bytes)
+/* The caller has its answer and goes on; the server waits for the next message. */
+static inline void hand_back(struct cpu *cpu, struct vcpu *self, struct vcpu *caller, struct endpoint *ep)
 {
-    struct cpu *cpu = self->cpu;
-    const uint64_t *x = self->regs.x;
-
-    lock_take();
-    struct slot *slot = endpoint_slot(self, x, RIGHT_READ);
-    struct endpoint *ep = slot ? slot_object(slot) : NULL;
-    struct vcpu *caller = self->caller;
-    uint32_t label = INFO_LABEL(x[2]);
-
-    if (!ep || !caller || !answer_ends_it(cpu, self, caller, ep) ||
-        (caller->in_exit && (caller->kind == VCPU_SERVICE || label == REPLY_STOP)) ||
-        (bytes && (caller->in_exit || !bytes_check(self, x[2]) || !caller->ipcbuf))) {
-        lock_give();
-        return NULL;
-    }
-    if (caller->in_exit) {
-        caller->in_exit = false;
-        guest_exit_reply(caller, label, &x[3]);
-    } else {
-        copy_words(caller, &x[3]);
-        caller->regs.x[0] = OK;
-        caller->regs.x[1] = 0;
-        caller->regs.x[2] = x[2] & (bytes ? INFO_KEPT | INFO_PLAIN : INFO_KEPT);
-        if (bytes)
-            copy_bytes(caller, self, INFO_BYTES(x[2]));
-    }
     struct sc *sc = cpu->sc;
 
     self->caller = NULL;
@@ -196,21 +159,54 @@ static inline __attribute__((always_inline)) struct vcpu *reply_recv(struct vcpu
     if (self->sc && self->sc->awake)
         sc_set_runnable(self->sc, false);
     cpu->current = caller;
-    lock_give();
-    context_switch(cpu, self, caller, false);
-    if (caller->kind == VCPU_GUEST)
-        guest_enter(caller);
-    return caller;
 }
 
-static __attribute__((noinline)) struct vcpu *reply_recv_with_bytes(struct vcpu *self)
+/* The answer to a guest's exit.  The other ways stay short because these are functions of their own. */
+static __attribute__((noinline)) struct vcpu *answer_exit(struct cpu *cpu, struct vcpu *self,
+                                                          struct vcpu *caller, struct endpoint *ep)
 {
-    return reply_recv(self, true);
+    const uint64_t *x = self->regs.x;
+    uint32_t label = INFO_LABEL(x[2]);
+
+    if (caller->kind == VCPU_SERVICE || label == REPLY_STOP || (x[2] & INFO_PLAIN) > IPC_WORDS) {
+        lock_give();
+        return NULL;
+    }
+    caller->in_exit = false;
+    guest_exit_reply(caller, label, &x[3]);
+    hand_back(cpu, self, caller, ep);
+    lock_give();
+    context_switch(cpu, self, caller, false);
+    guest_enter(caller);
+    return caller;
 }
 
 struct vcpu *fast_reply_recv(struct vcpu *self)
 {
-    if ((self->regs.x[2] & INFO_PLAIN) > IPC_WORDS)
-        return reply_recv_with_bytes(self);
-    return reply_recv(self, false);
+    struct cpu *cpu = self->cpu;
+    const uint64_t *x = self->regs.x;
+
+    lock_take();
+    struct slot *slot = endpoint_slot(self, x, RIGHT_READ);
+    struct endpoint *ep = slot ? slot_object(slot) : NULL;
+    struct vcpu *caller = self->caller;
+
+    if (!ep || !caller || !answer_ends_it(cpu, self, caller, ep))
+        goto unusual;
+    if (caller->in_exit)
+        return answer_exit(cpu, self, caller, ep);
+    if (caller->kind != VCPU_SERVICE || ((x[2] & INFO_PLAIN) > IPC_WORDS && !send_bytes(caller, self)))
+        goto unusual;
+    copy_words(caller, &x[3]);
+    caller->regs.x[0] = OK;
+    caller->regs.x[1] = 0;
+    caller->regs.x[2] = x[2] & (INFO_KEPT | INFO_PLAIN);
+    hand_back(cpu, self, caller, ep);
+    lock_give();
+    service_switch(cpu, self, caller);
+    return caller;
+
+unusual:
+    lock_give();
+    return NULL;
 }

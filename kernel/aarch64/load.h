@@ -57,6 +57,26 @@ static inline void guest_load_locked(struct vcpu *vcpu, bool locked)
         kernel_unlock();
 }
 
+/* What is the same for services and guests. */
+static inline void switch_rest(struct cpu *cpu, struct vcpu *old, struct vcpu *vcpu)
+{
+    if (cpu->aspace_loaded != vcpu->aspace || vcpu->aspace->vmid_generation != vmid_generation)
+        aspace_switch(cpu, vcpu->aspace);
+    if (cpu->fp_owner == vcpu)
+        write_sysreg(cptr_el2, CPTR_RES1);
+    else if (cpu->fp_owner == old)
+        write_sysreg(cptr_el2, CPTR_RES1 | CPTR_TFP);
+    __atomic_store_n(&cpu->loaded, vcpu, __ATOMIC_RELEASE);
+}
+
+/* context_switch between two services: the way of most messages. */
+static inline void service_switch(struct cpu *cpu, struct vcpu *old, struct vcpu *vcpu)
+{
+    old->tpidr_el0 = read_sysreg(tpidr_el0);
+    write_sysreg(tpidr_el0, vcpu->tpidr_el0);
+    switch_rest(cpu, old, vcpu);
+}
+
 /*
  * `old` is loaded (cpu->loaded), `vcpu` is to be.  Until that is written here other pCPUs leave `old` alone
  * (vcpu_is_off_cpu), so this needs no lock but where a guest changes.  `locked`: kernel_lock is held.
@@ -75,13 +95,7 @@ static inline void context_switch(struct cpu *cpu, struct vcpu *old, struct vcpu
         guest_shield(cpu, locked);
         regime_service();
     }
-    if (cpu->aspace_loaded != vcpu->aspace || vcpu->aspace->vmid_generation != vmid_generation)
-        aspace_switch(cpu, vcpu->aspace);
-    if (cpu->fp_owner == vcpu)
-        write_sysreg(cptr_el2, CPTR_RES1);
-    else if (cpu->fp_owner == old)
-        write_sysreg(cptr_el2, CPTR_RES1 | CPTR_TFP);
-    __atomic_store_n(&cpu->loaded, vcpu, __ATOMIC_RELEASE);
+    switch_rest(cpu, old, vcpu);
 }
 
 #endif
