@@ -63,14 +63,16 @@ static inline void copy_words(struct vcpu *to, const uint64_t *words)
     __builtin_memcpy(&to->regs.x[3], words, IPC_WORDS * sizeof(*words));
 }
 
-bool exit_fast(struct vcpu *vcpu, uint64_t label, const uint64_t words[IPC_WORDS])
+void vcpu_exit(struct vcpu *vcpu, enum exit_label label, const uint64_t words[IPC_WORDS])
 {
     struct cpu *cpu = vcpu->cpu;
     struct endpoint *ep = slot_object(&vcpu->exits_cap);
-    struct vcpu *to = waiting_server(cpu, vcpu, ep);
+    struct vcpu *to = vcpu->exits_cap.kind == CAP_ENDPOINT ? waiting_server(cpu, vcpu, ep) : NULL;
 
-    if (!to || cpu->current != vcpu)
-        return false;
+    if (!to || cpu->current != vcpu) {
+        vcpu_exit_slow(vcpu, label, words);
+        return;
+    }
     copy_words(to, words);
     to->regs.x[0] = OK;
     to->regs.x[1] = vcpu->exits_cap.badge;
@@ -78,7 +80,6 @@ bool exit_fast(struct vcpu *vcpu, uint64_t label, const uint64_t words[IPC_WORDS
     vcpu->exit_label = (uint8_t)label;
     vcpu->in_exit = true;
     hand_over(cpu, vcpu, ep, to);
-    return true;
 }
 
 static inline struct slot *endpoint_slot(struct vcpu *self, const uint64_t *x, uint32_t right)

@@ -11,7 +11,7 @@
  */
 struct vcpu *fast_call(struct vcpu *self);
 struct vcpu *fast_reply_recv(struct vcpu *self);
-/* vcpu_exit's simple case; kernel_lock held.  False: nothing has changed. */
-bool exit_fast(struct vcpu *vcpu, uint64_t label, const uint64_t words[IPC_WORDS]);
+/* vcpu_exit() (fastpath.c) when it is not that simple (ipc.c); kernel_lock held. */
+void vcpu_exit_slow(struct vcpu *vcpu, enum exit_label label, const uint64_t words[IPC_WORDS]);
 
 #endif

@@ -378,7 +378,7 @@ enum status ipc_reply_recv(struct vcpu *self, uint64_t *x)
 /* ---- exits: calls that the kernel makes -------------------------------------------------------------------
  */
 
-void vcpu_exit(struct vcpu *vcpu, enum exit_label label, const uint64_t words[IPC_WORDS])
+void vcpu_exit_slow(struct vcpu *vcpu, enum exit_label label, const uint64_t words[IPC_WORDS])
 {
     if (vcpu->exits_cap.kind != CAP_ENDPOINT) {
         kprintf("vcpu %p stops, nobody hears its exit %u: 0x%lx 0x%lx 0x%lx 0x%lx\n", (void *)vcpu, label,
@@ -386,8 +386,6 @@ void vcpu_exit(struct vcpu *vcpu, enum exit_label label, const uint64_t words[IP
         vcpu_block(vcpu, VCPU_SUSPENDED);
         return;
     }
-    if (exit_fast(vcpu, label, words))
-        return;
     for (unsigned i = 0; i < IPC_WORDS; i++)
         vcpu->send_words[i] = words[i];
     vcpu->send_info = INFO(label, IPC_WORDS, 0, 0) | INFO_EXIT;
