@@ -203,6 +203,7 @@ enum status sys_vcpu_bind_notification(struct vcpu *vcpu, struct notification *n
         return ERR_STATE;
     vcpu->bound = notification;
     notification->bound = vcpu;
+    notification_signal(notification, 0); /* it may be waiting, and bits be there */
     return OK;
 }
 
