@@ -13,8 +13,8 @@ UNIT_BINARIES := $(UNIT:tests/unit/%.c=$(B)/tests/unit/%)
 UNIT_FLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all $(WARNINGS) \
     -I. -Ilib -Ilib/abi -Ilib/bh -Ilib/rpc -Ilib/ring -Ilib/virtio -Itests/unit -I$(GEN)
 
-.PHONY: tests unit kernel-tests test test-long bench
-tests: unit kernel-tests
+.PHONY: tests unit kernel-tests disk-tests test test-long bench
+tests: unit kernel-tests disk-tests
 unit: $(UNIT_BINARIES)
 
 # $(1): the test's source; a comment may sit on its own line or inside the header comment.
@@ -58,6 +58,18 @@ $(B)/tests/bench/micro.elf: $(BENCH_OBJECTS) $(LIBBH_OBJECTS) $(B)/lib/libshared
 
 -include $(BENCH_OBJECTS:.o=.d)
 
+# ---- blkdrv with its test hook, and a vmm that tries disks instead of running a guest (tests/system/test_blkdrv.py)
+disk-tests: $(B)/tests/disk/blkdrv.elf $(B)/tests/disk/vmm.elf
+
+$(B)/tests/disk/blkdrv.elf: $(filter-out %/hooks.c.o,$(blkdrv_OBJECTS)) $(B)/obj/tests/disk/hooks.c.o
+$(B)/tests/disk/vmm.elf: $(B)/obj/tests/disk/vmm.c.o
+$(B)/tests/disk/blkdrv.elf $(B)/tests/disk/vmm.elf: $(LIBBH_OBJECTS) $(B)/lib/libshared.a lib/bh/service.ld
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(link_service)
+
+-include $(B)/obj/tests/disk/hooks.c.d $(B)/obj/tests/disk/vmm.c.d
+
 # ---- running them
 test: build
 	$(Q)tools/run-tests
@@ -65,5 +77,18 @@ test: build
 test-long: build
 	$(Q)tools/run-tests --long
 
-bench: build
+bench: build $(B)/tests/bench/micro.elf $(B)/tests/bench/initrd.gz
 	$(Q)$(PYTHON) tests/bench/run.py
+
+# ---- a Linux that measures itself: the usual ramdisk with /bench and the RAM disk's module appended
+BENCH_TREE := $(B)/tests/bench/tree
+$(B)/tests/bench/initrd.gz: tests/bench/linux/bench.c $(GUESTS)/initrd.gz
+	$(call say,GUEST,$@)
+	$(Q)rm -rf $(BENCH_TREE) && mkdir -p $(BENCH_TREE)/modules
+	$(Q)$(CC_TARGET) -O2 -Wall -Wextra -static -nostdinc -isystem $(MUSL) \
+	    -isystem $(shell $(CC_TARGET) -print-file-name=include) -nostdlib -o $(BENCH_TREE)/bench \
+	    $(ARM64)/usr/lib/aarch64-linux-musl/crt1.o $< $(ARM64)/usr/lib/aarch64-linux-musl/libc.a $(LIBGCC)
+	$(Q)cp $(ARM64)/lib/modules/*/kernel/drivers/block/brd.ko $(BENCH_TREE)/modules/
+	$(Q)cp $(GUESTS)/initrd.gz $@.new
+	$(Q)(cd $(BENCH_TREE) && find . -print0 | cpio --quiet --null --create --format=newc --owner=0:0 | gzip -9n) >> $@.new
+	$(Q)mv $@.new $@

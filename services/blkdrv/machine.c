@@ -67,11 +67,6 @@ void machine_dma_barrier(void)
     __asm__ volatile("dmb osh" ::: "memory");
 }
 
-bool machine_test_hooks(void)
-{
-    return DOMAIN_TEST_HOOKS != 0;
-}
-
 uint8_t *machine_persistent(void)
 {
     return (uint8_t *)(uintptr_t)PERSIST_IPA;
