@@ -13,6 +13,7 @@
 _Static_assert(DISK_OPS < UINT8_MAX, "op_of is one byte");
 
 #define START_PATIENCE_MS 5000u
+#define LOG_QUIET_MS 1000u
 
 void disk_start(struct disk *disk)
 {
@@ -162,6 +163,19 @@ static void op_recover(struct disk *disk, uint32_t index, const struct dma_fault
     queue_put(disk, index);
 }
 
+/* A device that stumbles again and again fills no log. */
+static void recovery_log(struct disk *disk, const char *reason)
+{
+    bool dead = disk->state == DISK_DEAD;
+
+    if (!dead && machine_now() < disk->quiet_until)
+        return;
+    disk->quiet_until = machine_after_ms(LOG_QUIET_MS);
+    machine_log("disk: %s: reset %u%s%s; %u requests fail, %u go in again", reason, disk->resets,
+                dead ? ", given up: " : "", dead ? disk->why : "", disk->failed,
+                disk->in_flight - disk->failed);
+}
+
 static void disk_recover(struct disk *disk, const char *reason, const struct dma_fault *fault)
 {
     const char *bad = device_start(disk);
@@ -177,24 +191,20 @@ static void disk_recover(struct disk *disk, const char *reason, const struct dma
     for (uint32_t i = 0; i < DISK_OPS; i++)
         if (disk->ops[i].state == DISK_OP_IN_DEVICE)
             op_recover(disk, i, fault);
-    machine_log("disk: %s: reset %u%s%s; %u requests fail, %u go in again", reason, disk->resets,
-                bad ? ", and given up: " : "", bad ? bad : "", disk->failed, disk->in_flight - disk->failed);
+    recovery_log(disk, reason);
     disk_kick(disk);
 }
 
-/* What the SMMU refused since we last looked, logged; NULL if there is nothing. */
-static const struct dma_fault *fault_take(struct disk *disk, struct dma_fault *fault)
+static void fault_recover(struct disk *disk, const struct dma_fault *fault)
 {
-    *fault = machine_dma_fault();
-    if (fault->count == disk->faults_seen)
-        return NULL;
-    machine_log(
-        "disk: the SMMU blocked %lu accesses of stream 0x%x, the last at address 0x%lx (reason 0x%lx)",
-        (unsigned long)(fault->count - disk->faults_seen), (unsigned)machine_stream(),
-        (unsigned long)fault->address, (unsigned long)fault->reason);
-    disk->faults_seen = fault->count;
+    char reason[128];
+
+    snprintf(reason, sizeof(reason),
+             "the SMMU blocked %lu accesses of stream 0x%x, the last at address 0x%lx (reason 0x%lx)",
+             (unsigned long)(fault->count - disk->faults_seen), (unsigned)machine_stream(),
+             (unsigned long)fault->address, (unsigned long)fault->reason);
     machine_dma_faults_again();
-    return fault;
+    disk_recover(disk, reason, fault);
 }
 
 void disk_check(struct disk *disk)
@@ -203,9 +213,9 @@ void disk_check(struct disk *disk)
 
     if (disk->state != DISK_READY)
         return;
-    const struct dma_fault *news = fault_take(disk, &fault);
-    if (news)
-        disk_recover(disk, "DMA was blocked", news);
+    fault = machine_dma_fault();
+    if (fault.count != disk->faults_seen)
+        fault_recover(disk, &fault);
     else if ((device_status(disk) & STATUS_NEEDS_RESET) != 0)
         disk_recover(disk, "the device needs a reset", NULL);
     else if (disk->broken)

@@ -105,6 +105,7 @@ struct disk {
     bool broken;        /* the device says so, or wrote nonsense: recover */
     uint64_t faults_seen;
     uint32_t resets;
+    uint64_t quiet_until; /* resets are logged once a second at most */
 };
 
 /* Find and start the device.  Never fails: without a usable one the state stays DISK_NONE, and `why` says it.
