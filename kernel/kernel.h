@@ -6,7 +6,7 @@
  * All RAM and the devices are mapped at their physical address at EL2, so pointers to objects are their
  * physical addresses.
  *
- * Locking.  `kernel_lock` (a ticket lock) guards every object but the following; all handlers hold it
+ * Locking.  `kernel_lock` (one spin lock) guards every object but the following; all handlers hold it
  * unless they say otherwise.
  *   struct virqs        its own lock (vcpu->virqs.lock): other pCPUs make interrupts pending
  *   struct cpu          its own pCPU only, but `kick` (atomic)

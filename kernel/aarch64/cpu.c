@@ -26,7 +26,7 @@ enum { EC_UNKNOWN = 0x00, EC_FP = 0x07, EC_SVC64 = 0x15, EC_SYSREG = 0x18 };
 
 /* ---- the kernel's lock ------------------------------------------------------------------------------ */
 
-uint32_t kernel_ticket;
+uint32_t kernel_lock_word;
 
 void kernel_lock(void)
 {
