@@ -111,39 +111,32 @@ void on_fiq(void)
 
 void load(uint64_t address, uint64_t bytes)
 {
-    switch (bytes) {
-    case 1:
-        loaded = *(volatile uint8_t *)address;
-        break;
-    case 2:
-        loaded = *(volatile uint16_t *)address;
-        break;
-    case 4:
-        loaded = *(volatile uint32_t *)address;
-        break;
-    default:
-        loaded = *(volatile uint64_t *)address;
-        break;
-    }
+    uint64_t value = 0;
+
+    if (bytes == 1)
+        __asm__ volatile("ldrb %w0, [%1]" : "=r"(value) : "r"(address) : "memory");
+    else if (bytes == 2)
+        __asm__ volatile("ldrh %w0, [%1]" : "=r"(value) : "r"(address) : "memory");
+    else if (bytes == 4)
+        __asm__ volatile("ldr %w0, [%1]" : "=r"(value) : "r"(address) : "memory");
+    else
+        __asm__ volatile("ldr %0, [%1]" : "=r"(value) : "r"(address) : "memory");
+    loaded = value;
     __asm__ volatile("dsb sy" ::: "memory");
 }
 
 void store(uint64_t address, uint64_t bytes)
 {
-    switch (bytes) {
-    case 1:
-        *(volatile uint8_t *)address = 0xff;
-        break;
-    case 2:
-        *(volatile uint16_t *)address = 0xffff;
-        break;
-    case 4:
-        *(volatile uint32_t *)address = 0xffffffff;
-        break;
-    default:
-        *(volatile uint64_t *)address = UINT64_MAX;
-        break;
-    }
+    uint64_t value = UINT64_MAX;
+
+    if (bytes == 1)
+        __asm__ volatile("strb %w0, [%1]" ::"r"(value), "r"(address) : "memory");
+    else if (bytes == 2)
+        __asm__ volatile("strh %w0, [%1]" ::"r"(value), "r"(address) : "memory");
+    else if (bytes == 4)
+        __asm__ volatile("str %w0, [%1]" ::"r"(value), "r"(address) : "memory");
+    else
+        __asm__ volatile("str %0, [%1]" ::"r"(value), "r"(address) : "memory");
     __asm__ volatile("dsb sy" ::: "memory");
 }
 

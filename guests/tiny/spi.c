@@ -29,7 +29,7 @@ static void make_pending(uint32_t intid)
 
 static void set_priority(uint32_t intid, uint8_t priority)
 {
-    *(volatile uint8_t *)(GICD + 0x400 + intid) = priority;
+    write8(GICD + 0x400 + intid, priority);
 }
 
 static void set_edge(uint32_t intid)
@@ -56,7 +56,7 @@ static void in_order_of_priority(void)
     irq_mask();
     order_count = 0;
     for (uint32_t intid = FIRST; intid <= LAST; intid++) {
-        set_priority(intid, (uint8_t)((intid - FIRST) % 16 << 3 | 0x40));
+        set_priority(intid, (uint8_t)(((intid - FIRST) % 16 << 3) + 0x40));
         make_pending(intid);
     }
     irq_unmask();

@@ -45,6 +45,7 @@ static void expect_value_or_undefined(uint32_t encoding, uint64_t esr)
 
 void tiny_run(void)
 {
+    write_register(cpacr_el1, 3u << 20); /* FPCR and FPSR would trap to EL1, as they should */
     uint64_t sctlr = read_register(sctlr_el1);
     uint64_t vbar = read_register(vbar_el1);
 
