@@ -10,12 +10,15 @@
  *
  * flags: -Itests/unit/fake -Ikernel
  */
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -602,6 +605,113 @@ static void a_running_space_keeps_its_vmid(void **state)
     assert_int_equal(aspace_load(&cpus[1], space), running);
 }
 
+/* Four pCPUs load spaces at once, without a lock: while one runs nobody else's has its VMID, nor does it
+ * change. */
+enum { RACERS = 4, RACE_SPACES = 400, RACE_STEPS = 300000 };
+static struct aspace *race_spaces[RACE_SPACES];
+static uint64_t running[RACERS];
+static unsigned collisions, changes;
+
+static void *race(void *argument)
+{
+    struct cpu *cpu = argument;
+    unsigned me = (unsigned)(cpu - cpus), seed = me;
+
+    for (unsigned step = 0; step < RACE_STEPS; step++) {
+        struct aspace *next = race_spaces[(unsigned)rand_r(&seed) % RACE_SPACES];
+        uint64_t vttbr = aspace_load(cpu, next);
+
+        __atomic_store_n(&running[me], vttbr, __ATOMIC_SEQ_CST);
+        for (unsigned other = 0; other < RACERS; other++) {
+            uint64_t theirs = __atomic_load_n(&running[other], __ATOMIC_SEQ_CST);
+
+            if (theirs && theirs != vttbr && vmid_of(theirs) == vmid_of(vttbr))
+                __atomic_fetch_add(&collisions, 1, __ATOMIC_RELAXED);
+        }
+        if (step % 64 == 0)
+            sched_yield();
+        if (__atomic_load_n(&next->vttbr, __ATOMIC_SEQ_CST) != vttbr)
+            __atomic_fetch_add(&changes, 1, __ATOMIC_RELAXED);
+        __atomic_store_n(&running[me], 0, __ATOMIC_SEQ_CST);
+    }
+    return NULL;
+}
+
+static void pcpus_that_load_at_once_never_share_a_vmid(void **state)
+{
+    (void)state;
+    pthread_t threads[RACERS];
+
+    collisions = changes = 0;
+    for (unsigned i = 0; i < RACE_SPACES; i++)
+        race_spaces[i] = memory_get(8192);
+    for (unsigned i = 0; i < RACERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, race, &cpus[i]), 0);
+    for (unsigned i = 0; i < RACERS; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(collisions, 0);
+    assert_int_equal(changes, 0);
+    assert_true(tlb_all_flushes > 10);
+}
+
+static void use_up_vmids(void)
+{
+    uint64_t generation = vmid_generation;
+
+    while (vmid_generation == generation)
+        aspace_load(&cpus[0], memory_get(8192));
+}
+
+/* pCPU 1 has named what it will load and not yet looked at the generation, when a new one begins. */
+static void a_space_of_an_older_generation_is_not_carried_over(void **state)
+{
+    (void)state;
+    struct aspace *stale = memory_get(8192);
+    struct aspace *runs;
+
+    aspace_load(&cpus[1], stale);
+    cpus[1].aspace_loaded = NULL;
+    use_up_vmids();
+    do { /* in this generation somebody else has its VMID, and runs */
+        runs = memory_get(8192);
+        aspace_load(&cpus[2], runs);
+    } while (runs->vmid != stale->vmid);
+    cpus[1].aspace_loaded = stale;
+    use_up_vmids();
+    assert_int_equal(runs->vmid_generation, vmid_generation);
+    assert_int_not_equal(stale->vmid_generation, vmid_generation);
+    assert_int_not_equal(vmid_of(aspace_load(&cpus[1], stale)), runs->vmid);
+}
+
+static pthread_t late;
+static bool late_is_done;
+
+static void *late_load(void *space_of_it)
+{
+    aspace_load(&cpus[3], space_of_it);
+    __atomic_store_n(&late_is_done, true, __ATOMIC_SEQ_CST);
+    return NULL;
+}
+
+static void start_late_load(void)
+{
+    on_flush_all = NULL;
+    assert_int_equal(pthread_create(&late, NULL, late_load, memory_get(8192)), 0);
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    assert_false(__atomic_load_n(&late_is_done, __ATOMIC_SEQ_CST));
+}
+
+static void nobody_gets_a_vmid_before_all_tlbs_are_empty(void **state)
+{
+    (void)state;
+    late_is_done = false;
+    on_flush_all = start_late_load;
+    use_up_vmids();
+    pthread_join(late, NULL);
+    assert_true(late_is_done);
+    assert_int_not_equal(cpus[3].aspace_loaded->vmid, cpus[0].aspace_loaded->vmid);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -629,6 +739,9 @@ int main(void)
         cmocka_unit_test_setup(doorbells_end_with_their_notification, setup),
         cmocka_unit_test_setup(vmids_are_unique_and_recycled, setup),
         cmocka_unit_test_setup(a_running_space_keeps_its_vmid, setup),
+        cmocka_unit_test_setup(pcpus_that_load_at_once_never_share_a_vmid, setup),
+        cmocka_unit_test_setup(a_space_of_an_older_generation_is_not_carried_over, setup),
+        cmocka_unit_test_setup(nobody_gets_a_vmid_before_all_tlbs_are_empty, setup),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -14,6 +14,7 @@ unsigned tlb_ipa_flushes, tlb_vmid_flushes, tlb_all_flushes, publishes, signals,
 uint64_t signalled_bits, vttbr_register;
 bool preempt_now;
 void (*on_tlb_flush)(struct aspace *, uint64_t at);
+void (*on_flush_all)(void);
 char last_line[256];
 struct cpu cpus[CPU_MAX];
 uint32_t cpu_count;
@@ -86,6 +87,8 @@ void tlb_flush_vmid(struct aspace *aspace)
 void tlb_flush_all_guests(void)
 {
     tlb_all_flushes++;
+    if (on_flush_all)
+        on_flush_all();
 }
 
 void vttbr_unload(uint64_t vttbr)
@@ -191,6 +194,7 @@ void kmem_reset(void)
     signalled_bits = 0;
     preempt_now = false;
     on_tlb_flush = NULL;
+    on_flush_all = NULL;
     last_line[0] = 0;
     memset(cpus, 0, sizeof cpus);
     cpu_count = 4;

@@ -15,6 +15,7 @@ extern uint64_t signalled_bits;
 extern uint64_t vttbr_register;
 extern bool preempt_now;                                   /* what preempt_wanted() says */
 extern void (*on_tlb_flush)(struct aspace *, uint64_t at); /* called within tlb_flush_ipa */
+extern void (*on_flush_all)(void);                         /* called within tlb_flush_all_guests */
 extern char last_line[256];                                /* what kprintf wrote last */
 extern unsigned lines;
 
