@@ -52,6 +52,7 @@ static void start_secondaries(void)
 
 struct vcpu *kernel_main(void)
 {
+    uart_init();
     const struct bundle *bundle = bundle_find();
 
     cpu_count = bundle->pcpu_count;

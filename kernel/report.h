@@ -9,6 +9,7 @@
 
 struct log *log_get(void);
 void log_notify(void); /* tell the reader of news; kernel_lock */
+void uart_init(void);
 void uart_put(char c);
 _Noreturn void machine_off(uint32_t reason); /* PSCI: 0 off, 1 reset */
 

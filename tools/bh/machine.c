@@ -26,6 +26,7 @@
 #include "wire.h"
 
 #define CHUNK 4096u
+#define KEY_LEAVE_CONSOLE '\x1d' /* Ctrl-]: to Bulkhead's own prompt, from wherever the keys went */
 #define KEY_END_OF_INPUT '\x04'
 #define GRACE_SECONDS 10 /* from the machine's last words to QEMU's end */
 
@@ -36,6 +37,7 @@ struct machine {
     struct wire wire;
     char keys[CHUNK]; /* read from stdin, not yet taken by QEMU */
     size_t key_bytes;
+    bool speaks; /* has written something: its UART is set up, and keys are not lost */
     bool input_open;
     bool end_of_input_due; /* send EOT behind the last key */
     time_t deadline;       /* 0: none */
@@ -195,6 +197,7 @@ static bool pump_output(struct machine *m)
         return true;
     if (got <= 0)
         return false;
+    m->speaks = true;
     write_out(out, wire_filter(&m->wire, in, (size_t)got, out));
     if (m->wire.ended && !m->deadline)
         m->deadline = now_seconds() + GRACE_SECONDS;
@@ -221,6 +224,7 @@ static void pump_keys(struct machine *m)
     ssize_t done;
 
     if (!m->key_bytes && m->end_of_input_due) {
+        m->keys[m->key_bytes++] = KEY_LEAVE_CONSOLE;
         m->keys[m->key_bytes++] = KEY_END_OF_INPUT;
         m->end_of_input_due = false;
     }
@@ -246,7 +250,7 @@ static int milliseconds_left(const struct machine *m)
 static void pump(struct machine *m)
 {
     while (!caught_signal) {
-        bool sending = m->key_bytes || m->end_of_input_due;
+        bool sending = m->speaks && (m->key_bytes || m->end_of_input_due);
         bool reading = m->input_open && m->key_bytes < sizeof(m->keys);
         struct pollfd fds[] = {
             {.fd = m->line, .events = (short)(POLLIN | (sending ? POLLOUT : 0))},
