@@ -15,6 +15,7 @@ enum { SLOT_UART = 90, SLOT_COPIED = 95, SLOT_NEVER = 96 };
 
 extern const struct ktest __start_ktests[], __stop_ktests[];
 const struct boot_info *const kt_boot = (const struct boot_info *)BOOTINFO_IPA;
+bool kt_exact;
 static unsigned failures;
 static slot_t ram_slot;
 
@@ -174,6 +175,7 @@ int main(void)
 {
     unsigned passed = 0, failed = 0;
 
+    kt_exact = strstr(kt_boot->options, "exact=1") != NULL;
     map_uart();
     make_pool();
     for (const struct ktest *t = __start_ktests; t < __stop_ktests; t++) {
