@@ -163,12 +163,20 @@ static enum status order(enum order what, uint64_t w1, uint64_t w2, uint64_t dea
     return status == OK && what == PASS_ON ? (enum status)m.w[1] : status;
 }
 
+/* Once it has answered it waits for the next one: a reply_recv is both. */
+static void first_answer(unsigned n)
+{
+    struct bh_msg m = {.info = INFO(0, 1, 0, 0), .w = {ANSWER}};
+
+    EXPECT(bh_endpoint_call(n ? EP2 : EP, bh_after_ms(2000), &m), OK);
+    did[n].rounds = did[n].worked = did[n].second_reply = 0;
+}
+
 static void start(unsigned n, uint32_t pcpu)
 {
-    did[n].rounds = did[n].worked = did[n].second_reply = 0;
     EXPECT(kt_make(CAP_ENDPOINT, 0, n ? EP2 : EP), OK);
     kt_spawn(n, pcpu, obey, n);
-    kt_sleep_ms(2);
+    first_answer(n);
 }
 
 static void restart(unsigned n)
@@ -178,7 +186,7 @@ static void restart(unsigned n)
     EXPECT(bh_vcpu_write(kt_threads[n].vcpu, REG_X0, n), OK);
     EXPECT(bh_vcpu_write(kt_threads[n].vcpu, REG_SP_EL0, (uint64_t)kt_threads[n].ipcbuf - 0x4000), OK);
     EXPECT(bh_vcpu_resume(kt_threads[n].vcpu), OK);
-    kt_sleep_ms(2);
+    first_answer(n);
 }
 
 TEST(server, answers_once)
@@ -304,10 +312,7 @@ TEST(server, deadline_passes_while_it_works)
 /* A server without time of its own. */
 static void start_without_time(unsigned n, uint32_t pcpu)
 {
-    did[n].rounds = did[n].worked = 0;
-    EXPECT(kt_make(CAP_ENDPOINT, 0, n ? EP2 : EP), OK);
-    kt_spawn(n, pcpu, obey, n);
-    kt_sleep_ms(2); /* until it receives */
+    start(n, pcpu);
     EXPECT(bh_sc_unbind(kt_threads[n].sc), OK);
 }
 
