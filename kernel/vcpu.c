@@ -11,6 +11,8 @@
 #include "ipc.h"
 #include "sys.h"
 
+enum { PREEMPT_EVERY = 32 };
+
 bool vcpu_is_off_cpu(struct vcpu *vcpu)
 {
     struct cpu *cpu = vcpu->cpu;
@@ -46,8 +48,11 @@ enum status vcpu_destroy(struct vcpu *vcpu)
     if (status != OK)
         return status;
     ipc_orphan_caller(vcpu);
-    while (vcpu->virq_sources)
+    for (unsigned steps = 1; vcpu->virq_sources; steps++) {
         notification_unlink_virq(vcpu->virq_sources);
+        if (steps % PREEMPT_EVERY == 0 && preempt_wanted())
+            return RESTART;
+    }
     if (vcpu->bound)
         vcpu->bound->bound = NULL;
     if (vcpu->sc)
