@@ -44,9 +44,9 @@ def try_disks(tmp_path, name, volumes, words):
 
 def report(machine, name, timeout=120):
     """What the VM's vmm said in the end, as {"VOLUME": {"WORD": (errors, wrong, requests), "attached": n}}."""
-    said = re.compile(rf"\n{name}: cannot start: (.*?)\r?\n")
+    said = re.compile(rf"\n{name}: cannot start: (.*attached=\d+)\r?\n")
     while not said.search(machine.log):  # two VMs may end in any order
-        machine.expect(r"\w+: cannot start: .*?\n", timeout)
+        machine.expect(r"attached=\d+\r?\n", timeout)
     result = {}
     for part in said.search(machine.log).group(1).split("; "):
         volume, words = part.rsplit(": ", 1)
@@ -116,3 +116,15 @@ def test_volume_in_memory_that_does_not_fit_says_the_limit(tmp_path, directory):
     vm = try_disks(tmp_path, "vm1", ["ram:1G"], "verify")
     with Machine(vm, timeout=60, arguments=["--directory", directory]) as machine:
         machine.expect(r"disk vda: ram:1G is too big: \d+ KiB left of blkdrv's memory_kib")
+
+
+def test_second_writer_is_told_who_writes(tmp_path, disk, directory):
+    first = try_disks(tmp_path, "first", ["scratch"], "load:600")
+    second = try_disks(tmp_path, "second", ["scratch"], "verify")
+    with Machine(first, "--later", second, disk=disk, timeout=60, arguments=["--directory", directory]) as machine:
+        machine.expect("first: its console")
+        prompt = machine.leave_console()
+        assert re.search(r"disk vda: volume scratch is in use for writing by VM \d+ \(session 0x", prompt.run("create second"))
+        prompt.run("destroy first")
+        prompt.run("create second")
+        assert report(machine, "second")["scratch"]["verify"] == (0, 0, 33)
