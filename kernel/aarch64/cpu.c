@@ -128,8 +128,11 @@ static inline void load(struct cpu *cpu, struct vcpu *vcpu, bool locked)
 static void idle(void)
 {
     kernel_unlock();
+    uint64_t virtual = guest_idle_begin();
+
     dsb(sy);
     __asm__ volatile("wfi");
+    guest_idle_end(virtual);
     kernel_lock();
     irq_handle(gic_acknowledge());
 }

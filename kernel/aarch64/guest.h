@@ -9,6 +9,7 @@
 #ifndef AARCH64_GUEST_H
 #define AARCH64_GUEST_H
 
+#include "aarch64/ich.h"
 #include "kernel.h"
 
 /* ---- HCR_EL2 (Arm ARM, D13.2.48) --------------------------------------------------------------------- */
@@ -89,6 +90,24 @@ static inline void guest_unshield(struct vcpu *vcpu)
         write_sysreg(cntkctl_el1, vcpu->el1.cntkctl);
         vcpu->cpu->el1_shielded = false;
     }
+}
+
+/*
+ * The pCPU waits at EL2 for an interrupt.  A virtual one that waits for its guest must not end that: hardware
+ * would not let it, QEMU does, and the wait becomes a busy loop.  What begin returns goes to end.
+ */
+static inline uint64_t guest_idle_begin(void)
+{
+    uint64_t hcr = ich_hcr();
+
+    ich_hcr_write(0);
+    isb();
+    return hcr;
+}
+
+static inline void guest_idle_end(uint64_t hcr)
+{
+    ich_hcr_write(hcr);
 }
 
 /* ---- among the guest side's files ------------------------------------------------------------------------
