@@ -2,8 +2,8 @@
 /*
  * host_cpu.h - included before everything else (-include): the kernel's sources on the host
  *
- * What kernel.h and aarch64/ do with an instruction becomes a function of the test's machine: which pCPU this is,
- * what time it is.  The fast path's switch of registers becomes nothing.
+ * What kernel.h and aarch64/ do with an instruction becomes a function of the test's machine: which pCPU this
+ * is, what time it is.  The fast path's switch of registers becomes nothing.
  */
 #ifndef FAKE_HOST_CPU_H
 #define FAKE_HOST_CPU_H

@@ -10,12 +10,12 @@
 
 #include "kernel.h"
 
-extern unsigned here;            /* which pCPU executes the kernel */
-extern uint64_t clock_now;       /* ticks of 1 us */
-extern uint64_t armed[CPU_MAX];  /* what each pCPU's timer was set to */
-extern unsigned kicks[CPU_MAX];  /* interrupts sent to it */
-extern uint64_t preempt_at;      /* the how-manyeth look at preempt_wanted() from now says yes; 0: none does */
-extern uint64_t preempt_looks;   /* how often it was asked */
+extern unsigned here;           /* which pCPU executes the kernel */
+extern uint64_t clock_now;      /* ticks of 1 us */
+extern uint64_t armed[CPU_MAX]; /* what each pCPU's timer was set to */
+extern unsigned kicks[CPU_MAX]; /* interrupts sent to it */
+extern uint64_t preempt_at;     /* the how-manyeth look at preempt_wanted() from now says yes; 0: none does */
+extern uint64_t preempt_looks;  /* how often it was asked */
 extern unsigned preempt_percent; /* and besides, at random */
 extern unsigned virqs_set;       /* calls of vgic_set */
 extern unsigned exits_answered;  /* calls of guest_exit_reply */
