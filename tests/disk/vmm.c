@@ -10,7 +10,8 @@
  *     load:SEC   write and read back 64 KiB at random places for so many seconds
  *     beyond     a read that ends behind the volume
  *
- * The report goes to the toolstack as the reason why the VM cannot start: "DISK: WORD=errors/wrong/requests
+ * The report goes to the toolstack as the reason why the VM cannot start: "tried DISK:
+ * WORD=errors/wrong/requests
  * ...".
  */
 #include <pb_decode.h>
@@ -301,7 +302,7 @@ static void disk_try(uint32_t index)
     char *rest = words;
 
     disk_open(&disk, index);
-    say("%s%s:", index ? "; " : "", config.disks[index].volume);
+    say("%s%s:", index ? "; " : "tried ", config.disks[index].volume);
     memcpy(words, config.extra, sizeof(words));
     for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
         word_do(&disk, word);
