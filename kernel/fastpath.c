@@ -2,8 +2,8 @@
 /*
  * fastpath.c - the call and the reply that most messages are
  *
- * Words and bytes but no capabilities, no deadline, the other side waits on this pCPU and nothing is for the
- * dispatcher to decide: then the message goes over and the other side is entered at once.  Whatever is
+ * Words and bytes but no capabilities, no new deadline, the other side waits on this pCPU and nothing is for
+ * the dispatcher to decide: then the message goes over and the other side is entered at once.  Whatever is
  * unusual returns NULL before anything has changed, and ipc.c does it at leisure.
  *
  * Always true:  what these do is exactly what ipc_call() and ipc_reply_recv() would have done.
@@ -23,8 +23,8 @@ static inline struct vcpu *waiting_server(struct cpu *cpu, struct vcpu *self, st
 {
     struct vcpu *to = ep->first;
 
-    if (!to || to->state != VCPU_RECEIVING || to->timer.queued || to->cpu != cpu || to->lent ||
-        cpu->resched || !cpu->sc || cpu->sc->runner != self)
+    if (!to || to->state != VCPU_RECEIVING || to->cpu != cpu || to->lent || cpu->resched || !cpu->sc ||
+        cpu->sc->runner != self)
         return NULL;
     if (self->lent && self->lent != cpu->sc) /* used up, and we run on our own: both have to stop */
         return NULL;
@@ -46,6 +46,7 @@ static inline void hand_over(struct cpu *cpu, struct vcpu *self, struct endpoint
 
     self->waits_reply = true;
     self->state = VCPU_REPLY;
+    self->deadline = BH_FOREVER;
     self->callee = to;
     self->lending = sc;
     self->lent = NULL;
@@ -86,7 +87,7 @@ static inline struct slot *endpoint_slot(struct vcpu *self, const uint64_t *x, u
 {
     struct cspace *cspace = self->cspace;
 
-    if (!cspace || x[1] >= cspace->slot_count || x[9] != BH_FOREVER)
+    if (!cspace || x[1] >= cspace->slot_count)
         return NULL;
     struct slot *slot = &cspace->slots[x[1]];
     return slot->kind == CAP_ENDPOINT && (slot->rights & right) ? slot : NULL;
@@ -117,7 +118,8 @@ struct vcpu *fast_call(struct vcpu *self)
     struct vcpu *to = slot ? waiting_server(cpu, self, slot_object(slot)) : NULL;
 
     /* A guest may receive, too, but that is not the usual case. */
-    if (!to || to->kind != VCPU_SERVICE || ((x[2] & INFO_PLAIN) > IPC_WORDS && !send_bytes(to, self))) {
+    if (!to || x[9] != BH_FOREVER || to->kind != VCPU_SERVICE ||
+        ((x[2] & INFO_PLAIN) > IPC_WORDS && !send_bytes(to, self))) {
         lock_give();
         return NULL;
     }
@@ -137,8 +139,8 @@ static inline bool answer_ends_it(struct cpu *cpu, struct vcpu *self, struct vcp
 {
     struct sc *sc = cpu->sc;
 
-    return !ep->first && !(self->bound && self->bound->bits) && caller->cpu == cpu && !caller->timer.queued &&
-           !cpu->resched && caller->lending == sc && self->lent == sc && sc->runner == self;
+    return !ep->first && !(self->bound && self->bound->bits) && caller->cpu == cpu && !cpu->resched &&
+           caller->lending == sc && self->lent == sc && sc->runner == self;
 }
 
 /* The caller has its answer and goes on; the server waits for the next message. */
@@ -155,6 +157,7 @@ static inline void hand_back(struct cpu *cpu, struct vcpu *self, struct vcpu *ca
         caller->lent = sc;
     caller->state = VCPU_RUNNABLE;
     self->state = VCPU_RECEIVING;
+    self->deadline = self->regs.x[9];
     self->endpoint = ep;
     ep->first = ep->last = self;
     if (self->sc && self->sc->awake)
@@ -193,6 +196,9 @@ struct vcpu *fast_reply_recv(struct vcpu *self)
     struct vcpu *caller = self->caller;
 
     if (!ep || !caller || !answer_ends_it(cpu, self, caller, ep))
+        goto unusual;
+    /* A deadline that the timer in the heap serves already (wait_until) costs nothing. */
+    if (x[9] != BH_FOREVER && !(self->timer.queued && self->timer.when <= x[9]))
         goto unusual;
     if (caller->in_exit)
         return answer_exit(cpu, self, caller, ep);

@@ -150,7 +150,6 @@ static inline void deliver(struct vcpu *to, struct vcpu *from, uint64_t badge)
 void ipc_deliver_signal(struct vcpu *vcpu, uint64_t bits)
 {
     dequeue(vcpu);
-    timer_cancel(vcpu->cpu, &vcpu->timer);
     vcpu->regs.x[0] = OK;
     vcpu->regs.x[1] = 0;
     vcpu->regs.x[2] = INFO(0, 1, 0, 0) | INFO_SIGNAL;
@@ -186,7 +185,6 @@ static void fail_call(struct vcpu *caller, enum status why)
         caller->callee->caller = NULL;
     sc_take_back(caller);
     caller->callee = NULL;
-    timer_cancel(caller->cpu, &caller->timer);
     if (caller->in_exit) { /* a vCPU whose vmm is gone waits for a new one */
         give_up_exit(caller);
         vcpu_block(caller, VCPU_SUSPENDED);
@@ -203,8 +201,7 @@ static enum status wait_in_queue(struct vcpu *self, struct endpoint *ep, enum vc
         return ERR_TIME;
     enqueue(ep, self);
     vcpu_block(self, state);
-    if (deadline != BH_FOREVER)
-        timer_queue(self->cpu, &self->timer, deadline);
+    wait_until(self, deadline);
     return BLOCKED;
 }
 
@@ -217,7 +214,6 @@ static enum status send_message(struct vcpu *self, struct endpoint *ep, uint64_t
     if (!to || to->state != VCPU_RECEIVING)
         return wait_in_queue(self, ep, VCPU_SENDING, deadline);
     dequeue(to);
-    timer_cancel(to->cpu, &to->timer);
     deliver(to, self, badge);
     if (!self->waits_reply) {
         vcpu_wake(to);
@@ -226,8 +222,7 @@ static enum status send_message(struct vcpu *self, struct endpoint *ep, uint64_t
     vcpu_block(self, VCPU_REPLY);
     accept(to, self);
     vcpu_wake(to);
-    if (deadline != BH_FOREVER)
-        timer_queue(self->cpu, &self->timer, deadline);
+    wait_until(self, deadline);
     return BLOCKED;
 }
 
@@ -291,7 +286,6 @@ static enum status receive(struct vcpu *self, struct endpoint *ep, uint64_t dead
     if (from->waits_reply) {
         accept(self, from);
     } else {
-        timer_cancel(from->cpu, &from->timer);
         from->regs.x[0] = OK;
         vcpu_wake(from);
     }
@@ -333,7 +327,6 @@ static enum status answer(struct vcpu *self, uint64_t *x)
     }
     self->caller = NULL;
     caller->callee = NULL;
-    timer_cancel(caller->cpu, &caller->timer);
     if (caller->in_exit) {
         uint32_t label = INFO_LABEL(x[2]);
 
@@ -427,8 +420,31 @@ void vcpu_abort_wait(struct vcpu *vcpu, enum status why)
         vcpu->regs.x[0] = why;
 }
 
-void ipc_timeout(struct vcpu *vcpu)
+static bool waits(const struct vcpu *vcpu)
 {
+    return vcpu->state == VCPU_SENDING || vcpu->state == VCPU_RECEIVING || vcpu->state == VCPU_REPLY ||
+           vcpu->state == VCPU_WAITING;
+}
+
+/*
+ * A wait that ends does not take its timer out of the heap: most servers wait again, to the same deadline. So
+ * one that expires may be for a wait that is over (then nothing happens) or has a later deadline.
+ */
+void wait_until(struct vcpu *vcpu, uint64_t deadline)
+{
+    vcpu->deadline = deadline;
+    if (deadline != BH_FOREVER && !(vcpu->timer.queued && vcpu->timer.when <= deadline))
+        timer_queue(vcpu->cpu, &vcpu->timer, deadline);
+}
+
+void ipc_timeout(struct vcpu *vcpu, uint64_t t)
+{
+    if (!waits(vcpu) || vcpu->deadline == BH_FOREVER)
+        return;
+    if (vcpu->deadline > t) {
+        timer_queue(vcpu->cpu, &vcpu->timer, vcpu->deadline);
+        return;
+    }
     vcpu_abort_wait(vcpu, ERR_TIME);
     vcpu_wake(vcpu);
 }

@@ -8,7 +8,8 @@
 #include "kernel.h"
 
 void ipc_deliver_signal(struct vcpu *vcpu, uint64_t bits); /* RECEIVING: its bound notification fired */
-void ipc_timeout(struct vcpu *vcpu);                       /* the deadline of what it waits for passed */
+void ipc_timeout(struct vcpu *vcpu, uint64_t t);           /* its timer expired, at t */
+void wait_until(struct vcpu *vcpu, uint64_t deadline);     /* it has just blocked */
 void notification_leave(struct vcpu *vcpu);
 void notification_unlink_virq(struct notification *notification);
 void sc_lend(struct vcpu *caller, struct vcpu *server);

@@ -91,7 +91,7 @@ void timers_expire(struct cpu *cpu, uint64_t t)
         timer_cancel(cpu, timer);
         switch ((enum timer_role)timer->role) {
         case TIMER_WAIT:
-            ipc_timeout((struct vcpu *)((char *)timer - offsetof(struct vcpu, timer)));
+            ipc_timeout((struct vcpu *)((char *)timer - offsetof(struct vcpu, timer)), t);
             break;
         case TIMER_PTIMER:
             guest_timer_expired((struct vcpu *)((char *)timer - offsetof(struct vcpu, ptimer)), timer);

@@ -104,7 +104,7 @@ struct slot {
             void *mapped_in; /* struct aspace or struct iospace, by flags */
             struct slot *map_next, *map_prev;
         };
-        struct {             /* Untyped */
+        struct {                /* Untyped */
             uint64_t used;      /* bytes given out */
             uint64_t zeroed;    /* progress of an interrupted retype, bytes from `zero_from` */
             uint64_t zero_from; /* an address; it has not been given out since */
@@ -271,6 +271,7 @@ struct vcpu {
     uint64_t send_info;
     uint64_t send_words[IPC_WORDS];
     uint8_t send_rights;
+    uint64_t deadline;          /* of what it waits for; its timer may be an earlier one's (wait_until) */
     struct timer timer;         /* the deadline of what it waits for; a guest's WFI: its virtual timer */
     struct notification *bound; /* delivered at endpoint_recv */
     struct notification *waits_on;

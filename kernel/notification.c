@@ -44,7 +44,6 @@ void notification_signal(struct notification *n, uint64_t bits)
 
     if (vcpu) {
         dequeue(n, vcpu);
-        timer_cancel(vcpu->cpu, &vcpu->timer);
         vcpu->regs.x[0] = OK;
         vcpu->regs.x[1] = n->bits;
         n->bits = 0;
@@ -64,7 +63,6 @@ void notification_destroy(struct notification *n)
         struct vcpu *vcpu = n->waiter_first;
 
         dequeue(n, vcpu);
-        timer_cancel(vcpu->cpu, &vcpu->timer);
         vcpu->regs.x[0] = ERR_PEER;
         vcpu_wake(vcpu);
     }
@@ -99,8 +97,7 @@ enum status sys_notification_wait(struct vcpu *self, struct notification *n, uin
         n->waiter_first = self;
     n->waiter_last = self;
     vcpu_block(self, VCPU_WAITING);
-    if (deadline != BH_FOREVER)
-        timer_queue(self->cpu, &self->timer, deadline);
+    wait_until(self, deadline);
     return BLOCKED;
 }
 

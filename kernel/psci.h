@@ -8,6 +8,7 @@
 #include "kernel.h"
 
 int64_t psci_cpu_on(uint32_t index, struct cpu *cpu); /* 0 or a PSCI error */
-void cpu_registers_init(bool pmu); /* traps and timers of this pCPU; pmu: the cycle counter runs, at EL2 too */
+void cpu_registers_init(
+    bool pmu); /* traps and timers of this pCPU; pmu: the cycle counter runs, at EL2 too */
 
 #endif
