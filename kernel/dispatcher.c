@@ -222,6 +222,7 @@ static uint64_t us_to_ticks(uint64_t us)
 
 static void take_plan(struct dispatcher *d, const struct plan *plan, struct sc *const scs[])
 {
+    charge(d->cpu, now()); /* what ran until now did so in the old plan */
     for (uint32_t i = 0; i < d->count; i++)
         if (d->entries[i].sc) {
             d->entries[i].sc->entry = -1;
