@@ -146,7 +146,8 @@ static void arm(struct cpu *cpu, uint64_t t, int chosen, uint64_t edge)
 
     if (chosen >= 0 && (fixed || contended(d, chosen)) && d->entries[chosen].left < when - t)
         when = t + d->entries[chosen].left;
-    if (d->flags & PLAN_NOTIFY || (d->windows && any(d->runnable)) || (fixed && contended(d, -1))) {
+    /* At the epoch's end those ahead of the chosen one have slice again. */
+    if (d->flags & PLAN_NOTIFY || (d->windows && any(d->runnable)) || contended(d, fixed ? -1 : chosen)) {
         uint64_t next = d->epoch_start + (d->windows ? edge : d->epoch);
 
         if (next < when)
