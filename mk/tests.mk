@@ -18,8 +18,11 @@ tests: unit kernel-tests disk-tests
 unit: $(UNIT_BINARIES)
 
 # $(1): the test's source; a comment may sit on its own line or inside the header comment.
-unit_links = $(shell sed -n 's,^\( \*\|/\*\|//\) *links: *\([^*]*\).*,\2,p' $(1))
-unit_flags = $(shell sed -n 's,^\( \*\|/\*\|//\) *flags: *\([^*]*\).*,\2,p' $(1))
+# clang-format may have wrapped such a line: it goes on to the next empty one.
+unit_tag = $(shell awk 'sub(/.*(\/\*|\*|\/\/) *$(2):/, "") {on = 1; print; next} \
+    /^ \*( *|\/)$$/ || /\*\/$$/ || /:/ {on = 0} on {sub(/^ \* */, ""); print}' $(1) | tr -d '*')
+unit_links = $(patsubst %/,%,$(call unit_tag,$(1),links))
+unit_flags = $(call unit_tag,$(1),flags)
 
 # All in one compilation; its one dependency file covers every source.
 define unit_rules
