@@ -93,7 +93,8 @@ static void vmm(uint64_t unused)
     while (status == OK) {
         uint32_t label = REPLY_DONE;
 
-        if (INFO_LABEL(m.info) != EXIT_MMIO_READ && !(INFO_LABEL(m.info) == EXIT_MMIO_WRITE && m.w[0] == MMIO)) {
+        if (INFO_LABEL(m.info) != EXIT_MMIO_READ &&
+            !(INFO_LABEL(m.info) == EXIT_MMIO_WRITE && m.w[0] == MMIO)) {
             struct bh_msg done = {.info = INFO(1, 6, 0, 0)};
 
             memcpy(done.w, m.w, sizeof(m.w));

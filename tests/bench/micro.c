@@ -2,9 +2,9 @@
 /*
  * micro.c - what the kernel's paths cost, in instructions
  *
- * A program in init's place (boot option pmu=1; QEMU with -icount, one pCPU).  PMCCNTR_EL0 counts every instruction,
- * the kernel's too.  Each figure is the least of many rounds less the cost of reading the counter, so an
- * interrupt in the middle of a round does not show.  Prints `NAME VALUE` lines.
+ * A program in init's place (boot option pmu=1; QEMU with -icount, one pCPU).  PMCCNTR_EL0 counts every
+ * instruction, the kernel's too.  Each figure is the least of many rounds less the cost of reading the
+ * counter, so an interrupt in the middle of a round does not show.  Prints `NAME VALUE` lines.
  */
 #include "micro.h"
 
@@ -121,7 +121,8 @@ void bench_frame(void)
     for (unsigned i = 0; i < 100; i++) {
         uint64_t from = cycles();
         enum status a = bh_untyped_retype(FIRST + 1, CAP_FRAME, FRAME_4K, 1, INIT_SLOT_CSPACE, FRAME + 1);
-        enum status b = bh_aspace_map(INIT_SLOT_ASPACE, FRAME + 1, DYNAMIC_IPA + 0x101000, RIGHT_READ | RIGHT_WRITE);
+        enum status b =
+            bh_aspace_map(INIT_SLOT_ASPACE, FRAME + 1, DYNAMIC_IPA + 0x101000, RIGHT_READ | RIGHT_WRITE);
         enum status c = bh_aspace_unmap(FRAME + 1);
         enum status d = bh_cspace_revoke(INIT_SLOT_CSPACE, FIRST + 1);
 

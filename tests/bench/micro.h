@@ -23,7 +23,8 @@ static inline void keep_least(uint64_t *least, uint64_t from, uint64_t to)
 
 extern uint64_t overhead;
 void report(const char *name, uint64_t least);
-/* As kt_thread_start on pCPU 0, but in an address space of its own, with our program and its own stack mapped. */
+/* As kt_thread_start on pCPU 0, but in an address space of its own, with our program and its own stack
+ * mapped. */
 void thread_in_own_space(struct kt_thread *thread, slot_t first, void (*entry)(uint64_t), uint64_t argument);
 
 void bench_ipc(void);
