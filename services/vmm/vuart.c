@@ -168,7 +168,8 @@ static uint32_t flags_read(struct vuart *uart)
 {
     uint32_t flags = FR_CTS | FR_DSR | FR_DCD;
 
-    vuart_pump(uart); /* whoever polls for room should find it */
+    if (uart->tx.count != 0)
+        vuart_pump(uart); /* whoever polls for room should find it; bytes to receive announce themselves */
     if (uart->rx.count == 0)
         flags |= FR_RXFE;
     if (uart->rx.count >= fifo_depth(uart))
