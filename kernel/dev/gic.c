@@ -12,21 +12,27 @@
 #define GICR_STRIDE 0x20000ull
 
 enum { /* 12.8, 12.11: byte offsets */
-    GICD_CTLR = 0x0000,
-    GICD_TYPER = 0x0004,
-    GICD_IGROUPR = 0x0080,
-    GICD_ISENABLER = 0x0100,
-    GICD_ICENABLER = 0x0180,
-    GICD_IPRIORITYR = 0x0400,
-    GICD_ICFGR = 0x0c00,
-    GICD_IROUTER = 0x6000,
-    GICR_WAKER = 0x0014,
-    GICR_TYPER = 0x0008,
-    GICR_SGI = 0x10000, /* SGI_base: the same offsets as the distributor's */
-    GICD_ISACTIVER = 0x0300,
-    GICD_ICACTIVER = 0x0380,
+       GICD_CTLR = 0x0000,
+       GICD_TYPER = 0x0004,
+       GICD_IGROUPR = 0x0080,
+       GICD_ISENABLER = 0x0100,
+       GICD_ICENABLER = 0x0180,
+       GICD_IPRIORITYR = 0x0400,
+       GICD_ICFGR = 0x0c00,
+       GICD_IROUTER = 0x6000,
+       GICR_WAKER = 0x0014,
+       GICR_TYPER = 0x0008,
+       GICR_SGI = 0x10000, /* SGI_base: the same offsets as the distributor's */
+       GICD_ISACTIVER = 0x0300,
+       GICD_ICACTIVER = 0x0380,
 };
-enum { GICD_CTLR_RWP = 1u << 31, GICD_CTLR_ARE = 1u << 4, GICD_CTLR_GRP1 = 1u << 1, WAKER_SLEEP = 2, WAKER_ASLEEP = 4 };
+enum {
+    GICD_CTLR_RWP = 1u << 31,
+    GICD_CTLR_ARE = 1u << 4,
+    GICD_CTLR_GRP1 = 1u << 1,
+    WAKER_SLEEP = 2,
+    WAKER_ASLEEP = 4
+};
 
 static volatile uint32_t *reg32(uint64_t base, uint64_t offset)
 {
@@ -65,7 +71,8 @@ void gic_init(void)
         *(volatile uint64_t *)(GICD_BASE + GICD_IROUTER + 8ull * i) = cpus[0].mpidr & 0xff00ffffffull;
 }
 
-/* Find this pCPU's redistributor by its affinity, wake it, set up the interrupts it owns and the CPU interface. */
+/* Find this pCPU's redistributor by its affinity, wake it, set up the interrupts it owns and the CPU
+ * interface. */
 void gic_cpu_init(void)
 {
     struct cpu *cpu = this_cpu();
@@ -126,8 +133,8 @@ void gic_set_active(uint32_t intid, bool active)
 void gic_send_sgi(struct cpu *target, uint32_t sgi)
 {
     uint64_t m = target->mpidr;
-    uint64_t value = (m >> 32 & 0xff) << 48 | (m >> 16 & 0xff) << 32 | (m >> 8 & 0xff) << 16 | (uint64_t)sgi << 24 |
-                     1ull << (m & 15);
+    uint64_t value = (m >> 32 & 0xff) << 48 | (m >> 16 & 0xff) << 32 | (m >> 8 & 0xff) << 16 |
+                     (uint64_t)sgi << 24 | 1ull << (m & 15);
 
     dsb(ish);
     write_sysreg(s3_0_c12_c11_5, value); /* ICC_SGI1R_EL1 */
