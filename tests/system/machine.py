@@ -22,7 +22,7 @@ BH = TOP / "build/bh"
 GUESTS = TOP / "guests"
 DISK = TOP / "build/guests/disk.img"
 PROMPT = "bulkhead> "
-BOOT_SECONDS = 120
+BOOT_SECONDS = 300
 COMMAND_SECONDS = 60
 
 
