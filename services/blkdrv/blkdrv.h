@@ -26,14 +26,14 @@
 
 enum volume_kind {
     VOLUME_DISK,  /* a partition */
-    VOLUME_RAM,   /* memory of our own, gone with the session */
+    VOLUME_RAM,   /* memory that the toolstack pays for, gone with the session */
     VOLUME_FAULT, /* test hook: its requests send the device where it may not go */
     VOLUME_LOST,  /* was there before our restart: every request fails */
 };
 struct volume {
     enum volume_kind kind;
     char name[VOLUME_NAME_BYTES];
-    uint64_t first; /* sector of the disk; VOLUME_RAM: page of the ram area */
+    uint64_t first; /* sector of the disk; VOLUME_RAM: chunk of the ram area */
     uint64_t sectors;
 };
 
@@ -62,7 +62,6 @@ struct blkdrv {
     struct client clients[CLIENTS_MAX];
     uint32_t generation; /* of this start, told in every ring */
     uint32_t sequence;   /* of the persistent copy written last */
-    uint32_t ram_pages;  /* mapped so far */
     uint32_t again;      /* bit per client: it has more to do now */
     uint32_t starved;    /* bit per client: it waits for room in the device */
     uint32_t turn;       /* the client that is served first next time */
@@ -72,15 +71,20 @@ struct blkdrv {
 /* ---- volumes.c ---- */
 /* Read the partition table; log what there is. */
 void volumes_read(struct blkdrv *drv);
-/* The volume called `name`, with memory if it is a ram volume.  Refused: `error` says why, and what there is.
- */
+/* The volume called `name`; a ram volume has addresses, not memory yet.  Refused: `error` says why, and what
+ * there is. */
 enum status volume_find(struct blkdrv *drv, const char *name, struct volume *volume, char *error,
                         size_t error_bytes) BH_NODISCARD;
+/* A ram volume's memory, from this session at mem, and away with it; nothing to do for another. */
+enum status volume_fill(const struct volume *volume, slot_t memory, char *error,
+                        size_t error_bytes) BH_NODISCARD;
+void volume_empty(const struct volume *volume);
 uint8_t *volume_ram(const struct volume *volume);
 
 /* ---- session.c: who may use what ---- */
-enum status session_open(struct blkdrv *drv, uint32_t session, const char *name, bool writable, char *error,
-                         size_t error_bytes) BH_NODISCARD;
+/* `memory`: the session at mem for a ram volume, needed only during the call; 0: none. */
+enum status session_open(struct blkdrv *drv, uint32_t session, const char *name, bool writable, slot_t memory,
+                         char *error, size_t error_bytes) BH_NODISCARD;
 enum status session_close(struct blkdrv *drv, uint32_t session, char *error, size_t error_bytes) BH_NODISCARD;
 /* The open session of this badge, or NULL. */
 struct client *session_find(struct blkdrv *drv, uint64_t badge);

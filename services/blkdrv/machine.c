@@ -17,11 +17,6 @@
 
 #define DEVICE_STEP 0x100000u
 #define IOSPACE_TABLE_PAGES 4u
-#define RAM_AREA_PAGES 0x40000u /* 1 GiB of addresses */
-#define PAGES_PER_2M 512u
-#define BYTES_2M UINT64_C(0x200000)
-#define RAM_CHUNK_PAGES 64u
-#define SLOTS_SPARE 32u
 
 _Static_assert(CAP_RINGS_COUNT == CLIENTS_MAX * BLK_FRAMES_PER_CLIENT,
                "system/bulkhead.toml: rings of blkdrv");
@@ -30,7 +25,6 @@ static struct {
     slot_t irq_signal, fault_signal;
     slot_t pool[CLIENTS_MAX][BLK_POOL_PAGES]; /* copies for the IoSpace; 0: no slot yet */
     slot_t doorbell[CLIENTS_MAX];             /* what a vmm rings; 0: not made yet */
-    uint64_t ram_ipa;
 } machine;
 
 void machine_log(const char *format, ...)
@@ -242,61 +236,4 @@ void machine_signal(slot_t notification)
 void machine_drop(slot_t slot)
 {
     bh_slot_drop(slot);
-}
-
-/* ---- memory ---------------------------------------------------------------------------------------- */
-
-uint8_t *machine_ram(void)
-{
-    if (machine.ram_ipa == 0)
-        machine.ram_ipa = (bh_ipa_alloc(RAM_AREA_PAGES + PAGES_PER_2M) + BYTES_2M - 1u) / BYTES_2M * BYTES_2M;
-    return (uint8_t *)(uintptr_t)machine.ram_ipa;
-}
-
-uint64_t machine_memory_left(void)
-{
-    uint64_t base, size, used;
-
-    if (bh_untyped_info(SLOT_UNTYPED, &base, &size, &used) != OK || used > size)
-        return 0;
-    return size - used;
-}
-
-/* A large Frame saves slots and tables, but its alignment may cost one in memory: only where that does no
- * harm. */
-static bool grow_2m(uint64_t ipa, uint32_t pages)
-{
-    slot_t frame;
-
-    if (pages < PAGES_PER_2M || ipa % BYTES_2M != 0 ||
-        machine_memory_left() / BLK_PAGE_BYTES < pages + PAGES_PER_2M)
-        return false;
-    if (bh_retype(CAP_FRAME, FRAME_2M, &frame) != OK)
-        return false;
-    if (bh_map(frame, ipa, RIGHT_READ | RIGHT_WRITE) == OK)
-        return true;
-    bh_slot_drop(frame);
-    return false;
-}
-
-uint32_t machine_ram_grow(uint32_t mapped, uint32_t pages)
-{
-    uint64_t ipa = (uint64_t)(uintptr_t)machine_ram() + (uint64_t)mapped * BLK_PAGE_BYTES;
-    uint32_t end = mapped + pages;
-
-    if (machine_memory_left() / BLK_PAGE_BYTES < pages)
-        return mapped;
-    while (mapped < end) {
-        uint32_t left = end - mapped;
-        uint32_t step = left < RAM_CHUNK_PAGES ? left : RAM_CHUNK_PAGES;
-
-        if (grow_2m(ipa, left))
-            step = PAGES_PER_2M;
-        else if (bh_slots_left() < step + SLOTS_SPARE ||
-                 bh_map_new(ipa, step, RIGHT_READ | RIGHT_WRITE) != OK)
-            break;
-        mapped += step;
-        ipa += (uint64_t)step * BLK_PAGE_BYTES;
-    }
-    return mapped;
 }

@@ -69,12 +69,20 @@ enum status machine_client_resume(uint32_t client) BH_NODISCARD;
 void machine_signal(slot_t notification);
 void machine_drop(slot_t slot);
 
-/* ---- memory that survives a restart, and memory for ram volumes ---- */
+/* ---- memory that survives a restart ---- */
 uint8_t *machine_persistent(void);
+
+/* ---- memory for ram volumes: chunks of RAM_VOLUME_CHUNK bytes in one area of our addresses ---- */
+#define RAM_CHUNKS_MAX 512u
 uint8_t *machine_ram(void);
-/* Map `pages` more behind those mapped already.  Returns how many are mapped then: fewer if memory ends. */
-uint32_t machine_ram_grow(uint32_t mapped, uint32_t pages);
-uint64_t machine_memory_left(void);
+/*
+ * Fetch `count` chunks from this session at mem and map them, zero, from chunk `first` of the area on.  All
+ * or nothing; refused: `error` says what and why.
+ */
+enum status machine_ram_map(slot_t session, uint32_t first, uint32_t count, char *error,
+                            size_t error_bytes) BH_NODISCARD;
+/* Let go of them: after this mem can have them back. */
+void machine_ram_unmap(uint32_t first, uint32_t count);
 /* The manifest allows volumes that misbehave on purpose. */
 bool machine_test_hooks(void);
 

@@ -22,13 +22,15 @@ static void caps_drop(const struct rpc_call *call)
 
 void blk_on_open(struct rpc_call *call, const bh_BlkOpenRequest *request, bh_BlkStatus *reply)
 {
-    caps_drop(call);
+    slot_t memory = call->in_count ? call->in[0] : 0;
+
     reply->status = ERR_RIGHT;
     if (call->badge != BADGE_TOOLSTACK)
         snprintf(reply->error, sizeof(reply->error), "only the toolstack opens volumes");
     else
         reply->status = session_open(call->context, request->session, request->volume, request->writable,
-                                     reply->error, sizeof(reply->error));
+                                     memory, reply->error, sizeof(reply->error));
+    caps_drop(call);
 }
 
 void blk_on_close(struct rpc_call *call, const bh_BlkCloseRequest *request, bh_BlkStatus *reply)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "blkdrv.h"
+#include "ram_volume.h"
 
 uint32_t client_number(const struct blkdrv *drv, const struct client *client)
 {
@@ -34,7 +35,7 @@ static struct client *place_find(struct blkdrv *drv)
 /* The session that stands in the way of using a volume like this, or NULL. */
 static const struct client *conflict_find(const struct blkdrv *drv, const char *name, bool writable)
 {
-    if (strncmp(name, "ram:", 4) == 0) /* each has its own */
+    if (ram_volume_is(name)) /* each has its own */
         return NULL;
     for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
         const struct client *other = &drv->clients[i];
@@ -82,8 +83,8 @@ static enum status open_check(struct blkdrv *drv, uint32_t session, const char *
     return OK;
 }
 
-enum status session_open(struct blkdrv *drv, uint32_t session, const char *name, bool writable, char *error,
-                         size_t error_bytes)
+enum status session_open(struct blkdrv *drv, uint32_t session, const char *name, bool writable, slot_t memory,
+                         char *error, size_t error_bytes)
 {
     enum status status = open_check(drv, session, name, writable, error, error_bytes);
     struct volume volume;
@@ -104,6 +105,9 @@ enum status session_open(struct blkdrv *drv, uint32_t session, const char *name,
         snprintf(error, error_bytes, "no memory to map the buffers of session 0x%x", session);
         return status;
     }
+    status = volume_fill(&volume, memory, error, error_bytes);
+    if (status != OK)
+        return status;
     *client = (struct client){.state = CLIENT_OPEN,
                               .session = session,
                               .volume = volume,
@@ -120,6 +124,7 @@ void session_end_if_idle(struct blkdrv *drv, struct client *client)
     if (client->state != CLIENT_CLOSING || client->in_flight != 0)
         return;
     client->state = CLIENT_FREE;
+    volume_empty(&client->volume);
     /* A session that was opened meanwhile may have been kept waiting for the last write of this one. */
     drv->again = CLIENTS_ALL;
 }
@@ -149,7 +154,7 @@ static void volume_recover(struct blkdrv *drv, const char *name, struct volume *
 {
     char why[120];
 
-    if (strncmp(name, "ram:", 4) != 0 && volume_find(drv, name, volume, why, sizeof(why)) == OK)
+    if (!ram_volume_is(name) && volume_find(drv, name, volume, why, sizeof(why)) == OK)
         return;
     *volume = (struct volume){.kind = VOLUME_LOST};
     snprintf(volume->name, sizeof(volume->name), "%s", name);

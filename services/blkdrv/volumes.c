@@ -2,8 +2,9 @@
 /*
  * volumes.c - what can be opened: partitions by label, "ram:SIZE", and with test hooks "fault-dma"
  *
- * Ram volumes lie in one area of our address space that grows when it must and is never given back: the pages
- * of a closed volume serve the next one, zeroed.
+ * Ram volumes lie in one area of our address space, in chunks.  Their memory is not ours: it comes from a
+ * session at mem that the toolstack opened for this one volume, when it is opened, and is let go of when it
+ * is closed; mem then takes it back.
  *
  * Always true:  no two open ram volumes overlap; every partition lies within the disk.
  */
@@ -11,12 +12,10 @@
 #include <string.h>
 
 #include "blkdrv.h"
+#include "ram_volume.h"
 
-#define RAM_PREFIX "ram:"
 #define FAULT_NAME "fault-dma"
 #define FAULT_SECTORS 2048u
-#define SECTORS_PER_PAGE (BLK_PAGE_BYTES / BLK_SECTOR_BYTES)
-#define RAM_PAGES_MAX 0x40000u /* 1 GiB: what the addresses behind DYNAMIC_IPA are for */
 
 /* ---- the disk ---------------------------------------------------------------------------------- */
 
@@ -90,96 +89,80 @@ static enum status no_such_volume(const struct blkdrv *drv, const char *name, ch
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
-/* "64M" -> pages; 0: not a size.  K, M or G must be there, so that nobody means bytes and gets a surprise. */
-static uint64_t size_parse(const char *text)
+static uint32_t ram_chunks_of(const struct volume *volume)
 {
-    uint64_t value = 0;
-    uint32_t digits = 0, shift;
-
-    for (; *text >= '0' && *text <= '9' && digits < 10; text++, digits++)
-        value = value * 10 + (uint64_t)(*text - '0');
-    switch (*text) {
-    case 'K':
-        shift = 10;
-        break;
-    case 'M':
-        shift = 20;
-        break;
-    case 'G':
-        shift = 30;
-        break;
-    default:
-        return 0;
-    }
-    if (digits == 0 || text[1] != '\0' || (value << shift) % BLK_PAGE_BYTES != 0)
-        return 0;
-    return (value << shift) / BLK_PAGE_BYTES;
+    return (uint32_t)(ram_volume_quota(volume->sectors * BLK_SECTOR_BYTES) / RAM_VOLUME_CHUNK);
 }
 
-static uint64_t ram_pages_of(const struct volume *volume)
-{
-    return volume->sectors / SECTORS_PER_PAGE;
-}
-
-/* The end of an open ram volume that overlaps [first, first + pages), or 0. */
-static uint64_t ram_collision(const struct blkdrv *drv, uint64_t first, uint64_t pages)
+/* The end of a ram volume that overlaps [first, first + chunks), or 0. */
+static uint64_t ram_collision(const struct blkdrv *drv, uint64_t first, uint64_t chunks)
 {
     for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
         const struct volume *v = &drv->clients[i].volume;
 
-        if (drv->clients[i].state != CLIENT_FREE && v->kind == VOLUME_RAM && v->first < first + pages &&
-            first < v->first + ram_pages_of(v))
-            return v->first + ram_pages_of(v);
+        if (drv->clients[i].state != CLIENT_FREE && v->kind == VOLUME_RAM && v->first < first + chunks &&
+            first < v->first + ram_chunks_of(v))
+            return v->first + ram_chunks_of(v);
     }
     return 0;
 }
 
-/* The lowest place for `pages`; each collision moves it up behind one of CLIENTS_MAX volumes, so this ends.
+/* The lowest place for `chunks`; each collision moves it up behind one of CLIENTS_MAX volumes, so this ends.
  */
-static uint64_t ram_place(const struct blkdrv *drv, uint64_t pages)
+static uint64_t ram_place(const struct blkdrv *drv, uint64_t chunks)
 {
     uint64_t first = 0, end;
 
-    while ((end = ram_collision(drv, first, pages)) != 0)
+    while ((end = ram_collision(drv, first, chunks)) != 0)
         first = end;
     return first;
 }
 
 uint8_t *volume_ram(const struct volume *volume)
 {
-    return machine_ram() + volume->first * BLK_PAGE_BYTES;
+    return machine_ram() + volume->first * RAM_VOLUME_CHUNK;
 }
 
-static enum status ram_open(struct blkdrv *drv, struct volume *volume, char *error, size_t error_bytes)
+static enum status ram_find(const struct blkdrv *drv, struct volume *volume, char *error, size_t error_bytes)
 {
-    uint64_t pages = size_parse(volume->name + strlen(RAM_PREFIX));
-    enum status status = ERR_MEM;
+    uint64_t bytes = ram_volume_bytes(volume->name);
+    uint64_t chunks = ram_volume_quota(bytes) / RAM_VOLUME_CHUNK;
 
-    if (pages == 0) {
+    if (bytes == 0) {
         snprintf(error, error_bytes, "%s: expected ram:SIZE with K, M or G, a multiple of 4K", volume->name);
         return ERR_ARG;
     }
-    uint64_t first = ram_place(drv, pages < RAM_PAGES_MAX ? pages : RAM_PAGES_MAX);
-    if (pages < RAM_PAGES_MAX && first < RAM_PAGES_MAX) {
-        uint32_t need = (uint32_t)(first + pages);
-
-        if (need > drv->ram_pages)
-            drv->ram_pages = machine_ram_grow(drv->ram_pages, need - drv->ram_pages);
-        status = need <= drv->ram_pages ? OK : ERR_MEM;
-    }
-    if (status != OK) {
-        uint64_t behind = first < drv->ram_pages ? drv->ram_pages - first : 0;
-
-        snprintf(error, error_bytes,
-                 "%s is too big: %lu KiB left of blkdrv's memory_kib in system/bulkhead.toml", volume->name,
-                 (unsigned long)((machine_memory_left() >> 10) + behind * 4));
-        return ERR_MEM;
-    }
     volume->kind = VOLUME_RAM;
-    volume->first = first;
-    volume->sectors = pages * SECTORS_PER_PAGE;
-    memset(volume_ram(volume), 0, pages * BLK_PAGE_BYTES);
-    return OK;
+    volume->first = chunks <= RAM_CHUNKS_MAX ? ram_place(drv, chunks) : 0;
+    volume->sectors = bytes / BLK_SECTOR_BYTES;
+    if (chunks <= RAM_CHUNKS_MAX - (volume->first < RAM_CHUNKS_MAX ? volume->first : RAM_CHUNKS_MAX))
+        return OK;
+    snprintf(error, error_bytes, "%s is too big: blkdrv has addresses for %lu MiB of memory in all",
+             volume->name, (unsigned long)(RAM_CHUNKS_MAX * RAM_VOLUME_CHUNK >> 20));
+    return ERR_MEM;
+}
+
+enum status volume_fill(const struct volume *volume, slot_t memory, char *error, size_t error_bytes)
+{
+    char why[100] = "";
+    enum status status;
+
+    if (volume->kind != VOLUME_RAM)
+        return OK;
+    if (memory == 0) {
+        snprintf(error, error_bytes, "%s: the session at mem that it is paid from is missing", volume->name);
+        return ERR_ARG;
+    }
+    status = machine_ram_map(memory, (uint32_t)volume->first, ram_chunks_of(volume), why, sizeof(why));
+    if (status != OK)
+        snprintf(error, error_bytes, "%s: %s", volume->name, why);
+    return status;
+}
+
+void volume_empty(const struct volume *volume)
+{
+    if (volume->kind == VOLUME_RAM)
+        machine_ram_unmap((uint32_t)volume->first, ram_chunks_of(volume));
 }
 
 /* ---- both -------------------------------------------------------------------------------------- */
@@ -190,8 +173,8 @@ enum status volume_find(struct blkdrv *drv, const char *name, struct volume *vol
     *volume = (struct volume){.kind = VOLUME_DISK};
     snprintf(volume->name, sizeof(volume->name), "%s", name);
 
-    if (strncmp(name, RAM_PREFIX, strlen(RAM_PREFIX)) == 0)
-        return ram_open(drv, volume, error, error_bytes);
+    if (ram_volume_is(name))
+        return ram_find(drv, volume, error, error_bytes);
     if (machine_test_hooks() && strcmp(name, FAULT_NAME) == 0) {
         volume->kind = VOLUME_FAULT;
         volume->sectors = FAULT_SECTORS;

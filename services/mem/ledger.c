@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ram_volume.h"
+
 #define MIB 0x100000u
 #define CHUNK_MIB (CHUNK_BYTES / MIB)
 
@@ -122,17 +124,29 @@ struct ledger_session *ledger_find(struct ledger *ledger, uint64_t vm_id)
     return NULL;
 }
 
+void ledger_name(uint64_t vm_id, char name[LEDGER_NAME_BYTES])
+{
+    uint32_t id = (uint32_t)vm_id;
+
+    if (id < RAM_VOLUME_SESSION(0u, 0u))
+        snprintf(name, LEDGER_NAME_BYTES, "VM %u", id);
+    else
+        snprintf(name, LEDGER_NAME_BYTES, "disk %u of VM %u", (id >> 8) - 1, id & 0xff);
+}
+
 enum status ledger_judge_session(struct ledger *ledger, uint32_t vm_id, uint64_t quota_bytes, char *error)
 {
     uint64_t quota = quota_bytes / CHUNK_BYTES;
     uint32_t left = ledger->pool_chunks - ledger->promised;
+    char name[LEDGER_NAME_BYTES];
 
+    ledger_name(vm_id, name);
     if (vm_id < VM_ID_MIN) {
         snprintf(error, LEDGER_ERROR_BYTES, "%u is not the id of a VM", vm_id);
         return ERR_ARG;
     }
     if (ledger_find(ledger, vm_id)) {
-        snprintf(error, LEDGER_ERROR_BYTES, "VM %u has a memory session already", vm_id);
+        snprintf(error, LEDGER_ERROR_BYTES, "%s has a memory session already", name);
         return ERR_EXIST;
     }
     if (quota == 0 || quota_bytes % CHUNK_BYTES != 0) {
@@ -157,16 +171,17 @@ enum status ledger_judge_take(const struct ledger *ledger, const struct ledger_s
                               uint64_t bytes, char *error)
 {
     uint32_t left = session->quota - ledger->held[session_index(ledger, session)];
+    char name[LEDGER_NAME_BYTES];
 
+    ledger_name(session->vm_id, name);
     if (bytes == 0 || bytes % CHUNK_BYTES != 0) {
-        snprintf(error, LEDGER_ERROR_BYTES, "VM %u asked for %llu KiB, not a multiple of %u MiB",
-                 session->vm_id, (unsigned long long)(bytes / 1024), CHUNK_MIB);
+        snprintf(error, LEDGER_ERROR_BYTES, "%s asked for %llu KiB, not a multiple of %u MiB", name,
+                 (unsigned long long)(bytes / 1024), CHUNK_MIB);
         return ERR_ARG;
     }
     if (bytes / CHUNK_BYTES > left) {
-        snprintf(error, LEDGER_ERROR_BYTES,
-                 "VM %u asked for %llu MiB, its quota of %llu MiB has %llu MiB left", session->vm_id,
-                 (unsigned long long)(bytes / MIB), (unsigned long long)session->quota * CHUNK_MIB,
+        snprintf(error, LEDGER_ERROR_BYTES, "%s asked for %llu MiB, its quota of %llu MiB has %llu MiB left",
+                 name, (unsigned long long)(bytes / MIB), (unsigned long long)session->quota * CHUNK_MIB,
                  (unsigned long long)left * CHUNK_MIB);
         return ERR_MEM;
     }

@@ -25,9 +25,10 @@
 #define VM_ID_MIN 16u
 #define LEDGER_MAGIC 0x474c4d42u /* "BMLG" */
 #define LEDGER_ERROR_BYTES 120u
+#define LEDGER_NAME_BYTES 30u
 
 struct ledger_session {
-    uint32_t vm_id; /* 0: unused */
+    uint32_t vm_id; /* 0: unused; a VM's id, or RAM_VOLUME_SESSION of one of its disks */
     uint32_t quota; /* chunks */
 };
 
@@ -60,6 +61,9 @@ void ledger_carve(struct ledger *ledger);
 
 /* The session of a VM, or NULL. */
 struct ledger_session *ledger_find(struct ledger *ledger, uint64_t vm_id);
+
+/* "VM 16", or "disk 0 of VM 16" for the memory of a ram volume (lib/ring/ram_volume.h). */
+void ledger_name(uint64_t vm_id, char name[LEDGER_NAME_BYTES]);
 
 /* The judges: `error` (LEDGER_ERROR_BYTES) says in words why not. */
 enum status ledger_judge_session(struct ledger *ledger, uint32_t vm_id, uint64_t quota_bytes, char *error);

@@ -2,7 +2,8 @@
 /*
  * serve.c - what the toolstack and the vmms ask of mem
  *
- * The badge says who asks: 1 is the toolstack, from VM_ID_MIN up it is that VM's vmm.
+ * The badge says who asks: 1 is the toolstack, from VM_ID_MIN up it is that VM's vmm, and with the bits of
+ * RAM_VOLUME_SESSION it is blkdrv for a ram volume of that VM.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -40,7 +41,9 @@ void mem_on_close(struct rpc_call *call, const bh_MemCloseRequest *req, bh_MemSt
 {
     struct mem *mem = call->context;
     struct ledger_session *session;
+    char name[LEDGER_NAME_BYTES];
 
+    ledger_name(req->vm_id, name);
     if (!asks_toolstack(call)) {
         rep->status = ERR_RIGHT;
         snprintf(rep->error, sizeof(rep->error), "only the toolstack closes memory sessions");
@@ -49,7 +52,7 @@ void mem_on_close(struct rpc_call *call, const bh_MemCloseRequest *req, bh_MemSt
     session = ledger_find(&mem->ledger, req->vm_id);
     if (!session) {
         rep->status = ERR_EXIST;
-        snprintf(rep->error, sizeof(rep->error), "VM %" PRIu32 " has no memory session", req->vm_id);
+        snprintf(rep->error, sizeof(rep->error), "%s has no memory session", name);
         return;
     }
     while (ledger_held(&mem->ledger, session) != NO_CHUNK) {
@@ -57,9 +60,8 @@ void mem_on_close(struct rpc_call *call, const bh_MemCloseRequest *req, bh_MemSt
 
         rep->status = mem_return_chunk(mem, session);
         if (rep->status != OK) {
-            snprintf(rep->error, sizeof(rep->error),
-                     "chunk %" PRIu32 " of VM %" PRIu32 " did not come back (status %u)", chunk, req->vm_id,
-                     (unsigned)rep->status);
+            snprintf(rep->error, sizeof(rep->error), "chunk %" PRIu32 " of %s did not come back (status %u)",
+                     chunk, name, (unsigned)rep->status);
             return;
         }
         rep->bytes += CHUNK_BYTES;
@@ -83,8 +85,11 @@ void mem_on_alloc(struct rpc_call *call, const bh_MemAllocRequest *req, bh_MemAl
     uint64_t wanted = req->bytes / CHUNK_BYTES;
 
     if (!session) {
+        char name[LEDGER_NAME_BYTES];
+
+        ledger_name(call->badge, name);
         rep->status = ERR_RIGHT;
-        snprintf(rep->error, sizeof(rep->error), "there is no memory session of VM %" PRIu64, call->badge);
+        snprintf(rep->error, sizeof(rep->error), "there is no memory session of %s", name);
         return;
     }
     rep->status = ledger_judge_take(&mem->ledger, session, req->bytes, rep->error);

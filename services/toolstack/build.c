@@ -13,6 +13,7 @@
 #include "console_rpc.h"
 #include "init_rpc.h"
 #include "mem_rpc.h"
+#include "ram_volume.h"
 #include "sched_rpc.h"
 #include "toolstack.h"
 #include "vmm_slots.h"
@@ -42,6 +43,11 @@ static enum status judge(enum status asked, uint32_t answered, const char *text,
 static uint32_t step_disk(uint32_t index)
 {
     return (uint32_t)STEP_DISK0 << index;
+}
+
+static uint32_t step_ram(uint32_t index)
+{
+    return (uint32_t)STEP_RAM0 << index;
 }
 
 static void step_begin(struct toolstack *ts, struct vm *vm, uint32_t step)
@@ -82,18 +88,49 @@ static enum status vm_open_memory(struct toolstack *ts, struct vm *vm, char *err
     return judge(status, reply.status, reply.error, "memory", error);
 }
 
+/* The memory of a ram volume has a session of its own at mem; blkdrv gets it with Blk.Open, to fetch the
+ * memory.  A size that makes no sense has none: blkdrv says what is wrong with it. */
+static enum status vm_open_ram(struct toolstack *ts, struct vm *vm, uint32_t index, slot_t *session,
+                               char *error)
+{
+    const bh_Disk *disk = &vm->config.disks[index];
+    bh_MemOpenRequest request = {.vm_id = RAM_VOLUME_SESSION(vm_id(vm), index)};
+    bh_MemStatus reply;
+    char what[64];
+
+    *session = 0;
+    if (!ram_volume_is(disk->volume) || ram_volume_bytes(disk->volume) == 0)
+        return OK;
+    snprintf(what, sizeof what, "disk %s: %s", disk->vdev, disk->volume);
+    request.quota_bytes = ram_volume_quota(ram_volume_bytes(disk->volume));
+    step_begin(ts, vm, step_ram(index));
+    enum status status = mem_rpc_open(CAP_MEM, &request, &reply, NULL, bh_after_ms(ASK_MS));
+
+    status = judge(status, reply.status, reply.error, what, error);
+    if (status == OK)
+        status = judge(memory_session_mint(request.vm_id, session), OK, "", what, error);
+    return status;
+}
+
 static enum status vm_open_disk(struct toolstack *ts, struct vm *vm, uint32_t index, char *error)
 {
     const bh_Disk *disk = &vm->config.disks[index];
     bh_BlkOpenRequest request = {.session = vm_id(vm) << 8 | index, .writable = disk->writable};
     bh_BlkStatus reply;
+    struct rpc_caps caps = {0};
     char what[64];
+    enum status status = vm_open_ram(ts, vm, index, &caps.in[0], error);
 
+    if (status != OK)
+        return status;
+    caps.in_count = caps.in[0] != 0;
     snprintf(request.volume, sizeof request.volume, "%s", disk->volume);
     snprintf(what, sizeof what, "disk %s", disk->vdev);
     step_begin(ts, vm, step_disk(index));
-    enum status status = blk_rpc_open(CAP_BLK, &request, &reply, NULL, bh_after_ms(BUILD_MS));
-
+    status = blk_rpc_open(CAP_BLK, &request, &reply, &caps, bh_after_ms(BUILD_MS));
+    bh_slot_drop(caps.in[0]);
+    for (uint32_t i = 0; i < caps.out_count; i++)
+        bh_slot_drop(caps.out[i]);
     return judge(status, reply.status, reply.error, what, error);
 }
 
@@ -180,6 +217,15 @@ static enum status undo_disk(const struct vm *vm, uint32_t index, char *error)
     return judge(status, reply.status, reply.error, "disk", error);
 }
 
+static enum status undo_ram(const struct vm *vm, uint32_t index, char *error)
+{
+    bh_MemCloseRequest request = {.vm_id = RAM_VOLUME_SESSION(vm_id(vm), index)};
+    bh_MemStatus reply;
+    enum status status = mem_rpc_close(CAP_MEM, &request, &reply, NULL, bh_after_ms(BUILD_MS));
+
+    return judge(status, reply.status, reply.error, "disk: memory", error);
+}
+
 static enum status undo_console(const struct vm *vm, uint32_t keep_focus, char *error)
 {
     bh_ConsoleCloseRequest request = {.vm_id = vm_id(vm), .keep_focus = keep_focus != 0};
@@ -246,8 +292,11 @@ static void undo(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t ar
  */
 void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
 {
-    for (uint32_t i = 0; i < VMM_DISKS_MAX; i++)
+    for (uint32_t i = 0; i < VMM_DISKS_MAX; i++) {
         undo(ts, vm, step_disk(i), i, undo_disk);
+        if (!(vm->steps & step_disk(i))) /* else blkdrv would fault on memory that it still serves from */
+            undo(ts, vm, step_ram(i), i, undo_ram);
+    }
     undo(ts, vm, STEP_CONSOLE, keep_focus, undo_console);
     undo(ts, vm, STEP_SCHED, 0, undo_sched);
     undo(ts, vm, STEP_DOMAIN, 0, undo_domain);

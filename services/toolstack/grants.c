@@ -3,9 +3,9 @@
  * grants.c - the sessions of a new vmm: minted here, put into its CSpace by init, not kept
  *
  * Badges (docs/internals.md): the VM's id at mem, sched, console and toolstack; id << 8 | disk index at
- * blkdrv.
+ * blkdrv; RAM_VOLUME_SESSION at mem for the memory of a ram volume, which blkdrv gets for one call.
  *
- * Always true:  no session outlives vm_grant() in our own CSpace.
+ * Always true:  no session of a vmm outlives vm_grant() in our own CSpace.
  */
 #include <stdio.h>
 
@@ -66,6 +66,21 @@ static enum status grants_give(uint32_t id, const struct grant *grants, uint32_t
         status = grants_send(id, minted, grants, count, error, size);
     for (uint32_t i = 0; i < made; i++)
         bh_slot_drop(minted[i]);
+    return status;
+}
+
+enum status memory_session_mint(uint64_t badge, slot_t *session)
+{
+    enum status status = ERR_FULL;
+
+    *session = bh_slot_alloc();
+    if (*session != 0)
+        status = bh_cspace_mint(SLOT_CSPACE, CAP_MEM_SESSION, SLOT_CSPACE, *session,
+                                RIGHT_WRITE | RIGHT_GRANT, badge);
+    if (status == OK)
+        return OK;
+    bh_slot_drop(*session);
+    *session = 0;
     return status;
 }
 

@@ -42,6 +42,7 @@ enum {
     STEP_CONSOLE = 4,
     STEP_DOMAIN = 8,
     STEP_DISK0 = 16, /* << disk index */
+    STEP_RAM0 = 256, /* << disk index: the session at mem of a ram volume */
 };
 
 struct vm {

@@ -20,7 +20,7 @@ static uint8_t bar[MACHINE_BAR_BYTES] __attribute__((aligned(4096)));
 static uint8_t config[256] __attribute__((aligned(8)));
 static uint8_t queue[QUEUE_PAGES * BLK_PAGE_BYTES] __attribute__((aligned(4096)));
 static uint8_t frames[CLIENTS_MAX * BLK_FRAMES_PER_CLIENT * BLK_PAGE_BYTES] __attribute__((aligned(4096)));
-static uint8_t ram[FAKE_RAM_PAGES * BLK_PAGE_BYTES] __attribute__((aligned(4096)));
+static uint8_t ram[FAKE_RAM_CHUNKS * RAM_VOLUME_CHUNK] __attribute__((aligned(4096)));
 static uint16_t device_avail, device_used;
 
 static void capability(uint32_t at, uint8_t next, uint8_t type, uint32_t offset, uint32_t length)
@@ -82,6 +82,7 @@ void fake_restart(void)
 {
     memset(queue, 0xee, sizeof(queue));
     memset(fake.pool_mapped, 0, sizeof(fake.pool_mapped));
+    memset(fake.ram_mapped, 0, sizeof(fake.ram_mapped));
     fake.queue_read_only = 0;
     fake.resumed_only = true;
     config_make();
@@ -334,17 +335,28 @@ uint8_t *machine_ram(void)
     return ram;
 }
 
-uint32_t machine_ram_grow(uint32_t mapped, uint32_t pages)
+enum status machine_ram_map(slot_t session, uint32_t first, uint32_t count, char *text, size_t text_bytes)
 {
-    uint32_t end = mapped + pages < FAKE_RAM_PAGES ? mapped + pages : FAKE_RAM_PAGES;
-
-    memset(ram + mapped * BLK_PAGE_BYTES, 0xdd, (size_t)(end - mapped) * BLK_PAGE_BYTES);
-    return end;
+    if (session != FAKE_MEMORY || first + count > FAKE_RAM_CHUNKS || fake.ram_refused) {
+        snprintf(text, text_bytes, "disk 0 of VM 16 asked for too much");
+        return ERR_MEM;
+    }
+    for (uint32_t i = first; i < first + count; i++) {
+        if (fake.ram_mapped[i])
+            fake.ram_wrong = true;
+        fake.ram_mapped[i] = true;
+    }
+    memset(ram + first * RAM_VOLUME_CHUNK, 0, count * RAM_VOLUME_CHUNK);
+    return OK;
 }
 
-uint64_t machine_memory_left(void)
+void machine_ram_unmap(uint32_t first, uint32_t count)
 {
-    return FAKE_RAM_PAGES * BLK_PAGE_BYTES;
+    for (uint32_t i = first; i < first + count; i++) {
+        if (!fake.ram_mapped[i])
+            fake.ram_wrong = true;
+        fake.ram_mapped[i] = false;
+    }
 }
 
 bool machine_test_hooks(void)

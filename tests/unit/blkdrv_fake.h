@@ -11,10 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "ram_volume.h"
 #include "services/blkdrv/blkdrv.h"
 
 #define FAKE_SECTORS 8192u
-#define FAKE_RAM_PAGES 64u
+#define FAKE_RAM_CHUNKS 4u
+#define FAKE_MEMORY 77u /* the slot of a session at mem */
 
 struct fake {
     bool has_device;
@@ -39,6 +41,9 @@ struct fake {
 
     uint32_t queue_read_only;
     bool pool_mapped[CLIENTS_MAX];
+    bool ram_mapped[FAKE_RAM_CHUNKS];
+    bool ram_wrong;   /* a chunk was mapped twice, or unmapped without being mapped */
+    bool ram_refused; /* mem gives nothing */
     struct dma_fault fault;
     uint8_t persistent[4096];
 };

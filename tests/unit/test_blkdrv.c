@@ -48,7 +48,7 @@ static int set_up(void **state)
 static enum status open_volume(uint32_t session, const char *name, bool is_writable)
 {
     error[0] = '\0';
-    return session_open(&drv, session, name, is_writable, error, sizeof(error));
+    return session_open(&drv, session, name, is_writable, FAKE_MEMORY, error, sizeof(error));
 }
 
 static struct client *attach(uint32_t session, struct blk_front *front)
@@ -727,32 +727,74 @@ static void ram_volume_starts_zero_and_keeps_what_was_written(void **state)
     assert_false(fake.pool_mapped[client_number(&drv, client)]);
 }
 
-static void ram_volumes_do_not_overlap_and_are_used_again(void **state)
+static uint32_t chunks_mapped(void)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < FAKE_RAM_CHUNKS; i++)
+        count += fake.ram_mapped[i];
+    return count;
+}
+
+static void ram_volumes_do_not_overlap_and_give_back_their_memory(void **state)
 {
     const struct client *a, *b, *c;
 
     (void)state;
-    assert_int_equal(open_volume(VM1, "ram:64K", true), OK);
+    assert_int_equal(open_volume(VM1, "ram:2052K", true), OK); /* a page more than a chunk: two chunks */
+    assert_int_equal(chunks_mapped(), 2);
     assert_int_equal(open_volume(VM2, "ram:64K", true), OK);
     a = session_find(&drv, VM1);
     b = session_find(&drv, VM2);
-    assert_true(a->volume.first + 16 <= b->volume.first);
-    assert_int_equal(drv.ram_pages, 32);
+    assert_int_equal(a->limits.sectors, 4104);
+    assert_ptr_equal(volume_ram(&b->volume), volume_ram(&a->volume) + 2 * RAM_VOLUME_CHUNK);
     assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
+    assert_int_equal(chunks_mapped(), 1);
     assert_int_equal(open_volume(VM3, "ram:32K", true), OK);
     c = session_find(&drv, VM3);
     assert_int_equal(c->volume.first, 0);
-    assert_int_equal(drv.ram_pages, 32);
+    assert_int_equal(session_close(&drv, VM2, error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, VM3, error, sizeof(error)), OK);
+    assert_int_equal(chunks_mapped(), 0);
+    assert_false(fake.ram_wrong);
 }
 
-static void ram_volume_that_does_not_fit_says_the_limit(void **state)
+static void ram_volume_without_memory_is_refused_and_nothing_stays(void **state)
 {
     (void)state;
-    assert_int_equal(open_volume(VM1, "ram:1G", true), ERR_MEM);
-    assert_non_null(strstr(error, "memory_kib"));
-    assert_int_equal(open_volume(VM1, "ram:512K", true), ERR_MEM);
-    assert_int_equal(open_volume(VM1, "ram:256K", true), OK);
-    assert_int_equal(open_volume(VM2, "ram:4K", true), ERR_MEM);
+    assert_int_equal(session_open(&drv, VM1, "ram:64K", true, 0, error, sizeof(error)), ERR_ARG);
+    assert_non_null(strstr(error, "the session at mem"));
+    fake.ram_refused = true;
+    assert_int_equal(open_volume(VM1, "ram:2M", true), ERR_MEM);
+    assert_string_equal(error, "ram:2M: disk 0 of VM 16 asked for too much");
+    assert_null(session_find(&drv, VM1));
+    assert_int_equal(chunks_mapped(), 0);
+    fake.ram_refused = false;
+    assert_int_equal(open_volume(VM1, "ram:8M", true), OK);
+    assert_false(fake.ram_wrong);
+}
+
+static void ram_volume_beyond_the_addresses_says_the_limit(void **state)
+{
+    (void)state;
+    assert_int_equal(open_volume(VM1, "ram:1026M", true), ERR_MEM);
+    assert_string_equal(error, "ram:1026M is too big: blkdrv has addresses for 1024 MiB of memory in all");
+    assert_int_equal(open_volume(VM1, "ram:2M", true), OK);
+    assert_int_equal(open_volume(VM2, "ram:1G", true), ERR_MEM);
+    assert_non_null(strstr(error, "addresses"));
+}
+
+/* Its memory is with mem again; closing the session touches nothing that is not there. */
+static void ram_volume_lost_in_a_restart_is_closed_without_a_trace(void **state)
+{
+    (void)state;
+    assert_int_equal(open_volume(VM1, "ram:4M", true), OK);
+    fake_restart();
+    driver_start();
+    assert_int_equal(session_find(&drv, VM1)->volume.kind, VOLUME_LOST);
+    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
+    assert_int_equal(open_volume(VM1, "ram:8M", true), OK);
+    assert_false(fake.ram_wrong);
 }
 
 static void ram_sizes_are_judged(void **state)
@@ -806,8 +848,10 @@ int main(void)
         cmocka_unit_test_setup(garbage_in_the_persistent_page_is_a_first_start, set_up),
         cmocka_unit_test_setup(volume_that_is_gone_fails_instead_of_hanging, set_up),
         cmocka_unit_test_setup(ram_volume_starts_zero_and_keeps_what_was_written, set_up),
-        cmocka_unit_test_setup(ram_volumes_do_not_overlap_and_are_used_again, set_up),
-        cmocka_unit_test_setup(ram_volume_that_does_not_fit_says_the_limit, set_up),
+        cmocka_unit_test_setup(ram_volumes_do_not_overlap_and_give_back_their_memory, set_up),
+        cmocka_unit_test_setup(ram_volume_without_memory_is_refused_and_nothing_stays, set_up),
+        cmocka_unit_test_setup(ram_volume_beyond_the_addresses_says_the_limit, set_up),
+        cmocka_unit_test_setup(ram_volume_lost_in_a_restart_is_closed_without_a_trace, set_up),
         cmocka_unit_test_setup(ram_sizes_are_judged, set_up),
     };
 

@@ -68,6 +68,26 @@ static void quota_is_refused_in_words(void **state)
     assert_string_equal(error, "memory of 130 MiB asked for, 128 MiB of 128 MiB are free");
 }
 
+static void memory_of_a_disk_is_a_session_like_others_and_says_whose(void **state)
+{
+    struct ledger_session *disk;
+
+    (void)state;
+    open_session(16, 8);
+    disk = open_session(16 | 0x200, 32); /* disk 1 of VM 16 */
+    assert_int_equal(ledger_judge_session(&ledger, 16 | 0x200, 2 * MIB, error), ERR_EXIST);
+    assert_string_equal(error, "disk 1 of VM 16 has a memory session already");
+    assert_int_equal(ledger_judge_session(&ledger, 17 | 0x100, 50 * MIB, error), ERR_MEM);
+    assert_string_equal(error, "memory of 50 MiB asked for, 48 MiB of 128 MiB are free");
+    assert_int_equal(ledger_judge_take(&ledger, disk, 66 * MIB, error), ERR_MEM);
+    assert_string_equal(error, "disk 1 of VM 16 asked for 66 MiB, its quota of 64 MiB has 64 MiB left");
+    while (take(disk) != NO_CHUNK && ledger.taken < 32)
+        ;
+    close_session(disk);
+    assert_int_equal(ledger.taken, 0);
+    assert_int_equal(ledger.promised, 8);
+}
+
 static void quotas_together_never_exceed_the_pool(void **state)
 {
     (void)state;
@@ -188,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(quota_is_refused_in_words, fresh),
         cmocka_unit_test_setup(quotas_together_never_exceed_the_pool, fresh),
+        cmocka_unit_test_setup(memory_of_a_disk_is_a_session_like_others_and_says_whose, fresh),
         cmocka_unit_test_setup(session_gets_its_quota_and_no_more, fresh),
         cmocka_unit_test_setup(no_chunk_has_two_owners, fresh),
         cmocka_unit_test_setup(every_chunk_comes_back, fresh),

@@ -39,12 +39,22 @@ static enum status refuse_with;
 static bh_VmConfig records[4];
 static uint32_t record_count;
 static const char *options;
-static const char *typed; /* the next line; "^D" is the end of input */
-static uint32_t death_of; /* init reports this vmm as dead, once */
-static uint64_t now;      /* in ticks: microseconds here */
-static jmp_buf off;       /* where the machine goes when it is off */
+static const char *typed;  /* the next line; "^D" is the end of input */
+static uint32_t death_of;  /* init reports this vmm as dead, once */
+static uint64_t now;       /* in ticks: microseconds here */
+static uint64_t quotas[8]; /* what was asked of mem.Open */
+static uint32_t quota_count;
+static uint32_t minted_count; /* sessions that we hold */
+#define MINTED 100000u        /* + badge: their slots */
+static jmp_buf off;           /* where the machine goes when it is off */
 
 /* ---- the fakes */
+
+/* A VM, or 1016 for disk 0 of VM 16, 2016 for its disk 1. */
+static uint32_t memory_of(uint32_t id)
+{
+    return (id >> 8) * 1000 + (id & 0xff);
+}
 
 static enum status note(const char *word, uint32_t id)
 {
@@ -96,11 +106,12 @@ STUB(sched_rpc_info, bh_SchedInfoRequest, bh_SchedInfoReply)
 STUB(mem_rpc_open, bh_MemOpenRequest, bh_MemStatus)
 {
     assert_int_equal(req->quota_bytes % 0x200000, 0);
-    ANSWER(note("mem", req->vm_id), "no such luck");
+    quotas[quota_count++ % 8] = req->quota_bytes;
+    ANSWER(note(req->vm_id < 0x100 ? "mem" : "ram", memory_of(req->vm_id)), "no such luck");
 }
 STUB(mem_rpc_close, bh_MemCloseRequest, bh_MemStatus)
 {
-    ANSWER(note("unmem", req->vm_id), "no such luck");
+    ANSWER(note(req->vm_id < 0x100 ? "unmem" : "unram", memory_of(req->vm_id)), "no such luck");
 }
 STUB(mem_rpc_info, bh_MemInfoRequest, bh_MemInfoReply)
 {
@@ -111,6 +122,15 @@ STUB(mem_rpc_info, bh_MemInfoRequest, bh_MemInfoReply)
 }
 STUB(blk_rpc_open, bh_BlkOpenRequest, bh_BlkStatus)
 {
+    const bh_Disk *disk = &records[(req->session >> 8) - 16].disks[req->session & 0xff];
+
+    /* Memory for a ram volume comes with it, for that very disk; no other volume brings a capability. */
+    if (strncmp(disk->volume, "ram:", 4) == 0 && disk->volume[4] != '?') {
+        assert_int_equal(caps->in_count, 1);
+        assert_int_equal(caps->in[0], MINTED + ((req->session >> 8) | 0x100 * ((req->session & 0xff) + 1)));
+    } else {
+        assert_int_equal(caps->in_count, 0);
+    }
     ANSWER(note(req->session & 0xff ? "blk1" : "blk0", req->session >> 8), "no such luck");
 }
 STUB(blk_rpc_close, bh_BlkCloseRequest, bh_BlkStatus)
@@ -226,6 +246,16 @@ enum status vm_grant(struct vm *vm, char *error, uint32_t size)
     return status;
 }
 
+enum status memory_session_mint(uint64_t badge, slot_t *session)
+{
+    *session = 0;
+    if (refuse && strcmp(refuse, "mint") == 0)
+        return ERR_FULL;
+    *session = (slot_t)(MINTED + badge);
+    minted_count++;
+    return OK;
+}
+
 uint64_t bh_now(void)
 {
     return now;
@@ -253,7 +283,7 @@ enum status bh_retype(enum cap_kind kind, uint64_t size, slot_t *out)
 }
 void bh_slot_drop(slot_t slot)
 {
-    (void)slot;
+    minted_count -= slot >= MINTED;
 }
 void bh_log(const char *format, ...)
 {
@@ -295,6 +325,7 @@ static int scene(void **state)
     refuse = NULL;
     refuse_with = ERR_MEM;
     death_of = 0;
+    quota_count = minted_count = 0;
     now = 1000000;
     asked[0] = shown[0] = 0;
     return 0;
@@ -389,6 +420,86 @@ static void each_refusal_undoes_the_steps_before_it(void **state)
         assert_int_equal(ts.vms[0].state, VM_OFF);
         assert_int_equal(ts.vms[0].steps, 0);
     }
+}
+
+/* A VM with a memory volume of 64 MiB and a page, and one on the disk. */
+static void record_with_ram(void)
+{
+    record("a", false, 2);
+    snprintf(records[0].disks[0].volume, sizeof records[0].disks[0].volume, "ram:65540K");
+}
+
+static void a_memory_volume_has_a_session_of_its_own_at_mem(void **state)
+{
+    (void)state;
+    record_with_ram();
+    assert_false(start());
+    assert_false(say("create a"));
+    assert_string_equal(asked, "place:16 mem:16 ram:1016 blk0:16 blk1:16 con:16 make:16 grant:16 start:16 ");
+    assert_int_equal(quotas[1], 66ull << 20);
+    assert_int_equal(minted_count, 0);
+    assert_false(say("destroy a"));
+    assert_string_equal(asked, "unblk0:16 unram:1016 unblk1:16 uncon:16 remove:16 unmake:16 unmem:16 ");
+    assert_int_equal(ts.vms[0].steps, 0);
+}
+
+static void each_refusal_gives_back_a_memory_volume(void **state)
+{
+    static const struct {
+        const char *word, *undone;
+    } cases[] = {
+        {"ram:1016 ", "unram:1016 uncon:16 remove:16 unmem:16 "},
+        {"blk0:16 ", "unblk0:16 unram:1016 uncon:16 remove:16 unmem:16 "},
+        {"blk1:16 ", "unblk0:16 unram:1016 unblk1:16 uncon:16 remove:16 unmem:16 "},
+        {"start:16 ", "unblk0:16 unram:1016 unblk1:16 uncon:16 remove:16 unmake:16 unmem:16 "},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char word[16];
+
+        (void)scene(state);
+        record_with_ram();
+        assert_false(start());
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(cases[i].word, ":"), cases[i].word);
+        refuse = word;
+        assert_false(say("create a"));
+        assert_non_null(strstr(asked, cases[i].word));
+        assert_string_equal(strstr(asked, cases[i].word) + strlen(cases[i].word), cases[i].undone);
+        assert_int_equal(ts.vms[0].steps, 0);
+        assert_int_equal(minted_count, 0);
+    }
+}
+
+static void memory_that_is_short_for_a_volume_names_volume_and_vm(void **state)
+{
+    (void)state;
+    record_with_ram();
+    assert_false(start());
+    refuse = "ram";
+    assert_false(say("create a"));
+    assert_string_equal(shown, "a: cannot start: disk vda: ram:65540K: no such luck\n> ");
+    refuse = "mint";
+    assert_false(say("create a"));
+    assert_string_equal(shown, "a: cannot start: disk vda: ram:65540K: ERR_FULL\n> ");
+    assert_string_equal(asked, "place:16 mem:16 ram:1016 unram:1016 uncon:16 remove:16 unmem:16 ");
+}
+
+/* blkdrv may still serve from it: taking it away would make blkdrv fault, for all its clients. */
+static void memory_of_a_disk_that_is_not_closed_is_not_taken_away(void **state)
+{
+    (void)state;
+    record_with_ram();
+    assert_false(start());
+    assert_false(say("create a"));
+    refuse = "unblk0";
+    refuse_with = ERR_TIME;
+    assert_false(say("destroy a"));
+    assert_null(strstr(asked, "unram"));
+    refuse = NULL;
+    assert_false(say("create a")); /* tried again; then all of it goes */
+    vm_destroy(&ts, &ts.vms[0], false);
+    assert_non_null(strstr(asked, "unblk0:16 unram:1016 "));
+    assert_int_equal(ts.vms[0].steps, 0);
 }
 
 static void the_refused_resource_is_named(void **state)
@@ -679,6 +790,10 @@ int main(void)
         TEST(a_vm_is_made_step_by_step),
         TEST(each_refusal_undoes_the_steps_before_it),
         TEST(the_refused_resource_is_named),
+        TEST(a_memory_volume_has_a_session_of_its_own_at_mem),
+        TEST(each_refusal_gives_back_a_memory_volume),
+        TEST(memory_that_is_short_for_a_volume_names_volume_and_vm),
+        TEST(memory_of_a_disk_that_is_not_closed_is_not_taken_away),
         TEST(undoing_is_tried_again_and_then_said),
         TEST(a_vm_that_powers_off_is_destroyed_and_bulkheads_prompt_stays),
         TEST(a_reboot_makes_it_again_and_the_console_stays),

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * ram.c - see machine.h: the memory of ram volumes, from mem into our address space
+ *
+ * Always true:  a chunk that is mapped is one 2 MiB Frame in one slot of ours.  The Untyped that brought it
+ * is dropped at once: the Frame then hangs on mem's own chunk, and ends when mem revokes that.
+ */
+#include <stdio.h>
+
+#include "bh.h"
+#include "machine.h"
+#include "mem_rpc.h"
+#include "ram_volume.h"
+
+#define CHUNK_PAGES ((uint32_t)(RAM_VOLUME_CHUNK / 4096u))
+#define MEM_MS 2000u    /* mem answers at once; but a restart of it is waited for */
+#define SLOTS_SPARE 64u /* what messages, clients and their copies still need */
+
+static slot_t frames[RAM_CHUNKS_MAX]; /* by chunk; 0: not mapped */
+
+static uint64_t area_ipa(void)
+{
+    static uint64_t ipa;
+
+    if (ipa == 0)
+        ipa = (bh_ipa_alloc((RAM_CHUNKS_MAX + 1u) * CHUNK_PAGES) + RAM_VOLUME_CHUNK - 1u) / RAM_VOLUME_CHUNK *
+              RAM_VOLUME_CHUNK;
+    return ipa;
+}
+
+uint8_t *machine_ram(void)
+{
+    return (uint8_t *)(uintptr_t)area_ipa();
+}
+
+/* The kernel zeroes a Frame when it is made. */
+static enum status chunk_map(slot_t untyped, uint32_t chunk)
+{
+    slot_t frame = bh_slot_alloc();
+    enum status status;
+
+    if (frame == 0)
+        return ERR_FULL;
+    status = bh_untyped_retype(untyped, CAP_FRAME, FRAME_2M, 1, SLOT_CSPACE, frame);
+    if (status == OK)
+        status = bh_map(frame, area_ipa() + chunk * RAM_VOLUME_CHUNK, RIGHT_READ | RIGHT_WRITE);
+    if (status == OK)
+        frames[chunk] = frame;
+    else
+        bh_slot_drop(frame);
+    return status;
+}
+
+/* Ask for up to `count` chunks and map what comes; *mapped says how many that were. */
+static enum status chunks_fetch(slot_t session, uint32_t first, uint32_t count, uint32_t *mapped, char *error,
+                                size_t error_bytes)
+{
+    bh_MemAllocRequest request = {.bytes = count * RAM_VOLUME_CHUNK};
+    bh_MemAllocReply reply;
+    struct rpc_caps caps = {0};
+    enum status status = mem_rpc_alloc(session, &request, &reply, &caps, bh_after_ms(MEM_MS));
+
+    *mapped = 0;
+    if (status == OK)
+        status = (enum status)reply.status;
+    if (status != OK)
+        snprintf(error, error_bytes, "%s", reply.error[0] ? reply.error : bh_status_name(status));
+    for (uint32_t i = 0; i < caps.out_count; i++) {
+        if (status == OK && *mapped < count) {
+            status = chunk_map(caps.out[i], first + *mapped);
+            if (status == OK)
+                ++*mapped;
+            else
+                snprintf(error, error_bytes, "mapping it: %s", bh_status_name(status));
+        }
+        bh_slot_drop(caps.out[i]);
+    }
+    if (status == OK && *mapped == 0) {
+        snprintf(error, error_bytes, "mem gave nothing");
+        status = ERR_MEM;
+    }
+    return status;
+}
+
+enum status machine_ram_map(slot_t session, uint32_t first, uint32_t count, char *error, size_t error_bytes)
+{
+    enum status status = OK;
+    uint32_t done = 0, mapped;
+
+    if (bh_slots_left() < count + SLOTS_SPARE) {
+        snprintf(error, error_bytes, "no slots left in blkdrv for %u pieces of memory", count);
+        return ERR_FULL;
+    }
+    while (status == OK && done < count) {
+        status = chunks_fetch(session, first + done, count - done, &mapped, error, error_bytes);
+        done += mapped;
+    }
+    if (status != OK)
+        machine_ram_unmap(first, done);
+    return status;
+}
+
+void machine_ram_unmap(uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++) {
+        bh_slot_drop(frames[i]); /* deleting a mapped Frame unmaps it */
+        frames[i] = 0;
+    }
+}
