@@ -113,9 +113,9 @@ def test_volumes_in_memory_need_no_disk(tmp_path, directory):
 
 
 def test_volume_in_memory_that_does_not_fit_says_the_limit(tmp_path, directory):
-    vm = try_disks(tmp_path, "vm1", ["ram:1G"], "verify")
+    vm = try_disks(tmp_path, "vm1", ["ram:4G"], "verify")
     with Machine(vm, timeout=60, arguments=["--directory", directory]) as machine:
-        machine.expect(r"disk vda: ram:1G is too big: \d+ KiB left of blkdrv's memory_kib")
+        machine.expect(r"disk vda: ram:4G: memory of 4096 MiB asked for, \d+ MiB of \d+ MiB are free")
 
 
 def test_second_writer_is_told_who_writes(tmp_path, disk, directory):
