@@ -268,6 +268,19 @@ enum status domain_give_standard(struct domain *domain, uint32_t control_rights)
 }
 
 /* The last step: all that is left becomes the domain's own. */
+/* The kernel aligns an Untyped of 2 MiB or more to 2 MiB: give what lies behind such a boundary, or as much
+ * as comes without one, whichever is more. */
+static uint64_t rest_bytes(uint64_t begin, uint64_t end)
+{
+    const uint64_t large = BLOCK_BYTES;
+    uint64_t aligned = (begin + large - 1) & ~(large - 1);
+    uint64_t behind = aligned < end ? end - aligned : 0;
+
+    if (end - begin < large)
+        return end - begin;
+    return behind >= large ? behind : large - PAGE_BYTES;
+}
+
 enum status domain_give_untyped(struct domain *domain)
 {
     uint64_t base, size, used;
@@ -280,7 +293,8 @@ enum status domain_give_untyped(struct domain *domain)
     used = (used + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
     if (used >= size)
         return ERR_MEM;
-    return bh_untyped_retype(domain->untyped, CAP_UNTYPED, size - used, 1, domain->cspace, SLOT_UNTYPED);
+    return bh_untyped_retype(domain->untyped, CAP_UNTYPED, rest_bytes(base + used, base + size), 1,
+                             domain->cspace, SLOT_UNTYPED);
 }
 
 /* ---- start, end -------------------------------------------------------------------------------- */
