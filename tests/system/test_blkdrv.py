@@ -104,11 +104,11 @@ def test_dma_that_the_smmu_blocks_is_an_error_of_its_client_alone(tmp_path, disk
 
 
 def test_volumes_in_memory_need_no_disk(tmp_path, directory):
-    vm = try_disks(tmp_path, "vm1", ["ram:256K", "ram:512K"], "verify random beyond")
+    vm = try_disks(tmp_path, "vm1", ["ram:256K", "ram:5M"], "verify random beyond")
     with Machine(vm, timeout=120, arguments=["--directory", directory]) as machine:
         assert report(machine, "vm1") == {
             "ram:256K": {"verify": (0, 0, 9), "random": (0, 0, 500), "beyond": (1, 0, 1), "attached": 1},
-            "ram:512K": {"verify": (0, 0, 17), "random": (0, 0, 500), "beyond": (1, 0, 1), "attached": 1},
+            "ram:5M": {"verify": (0, 0, 33), "random": (0, 0, 500), "beyond": (1, 0, 1), "attached": 1},
         }
 
 
