@@ -102,6 +102,10 @@ void kt_plan(uint32_t pcpu, const slot_t *scs, uint32_t count);
 /* Put a SchedContext into the pCPU's plan, behind what is there. */
 void kt_plan_add(uint32_t pcpu, slot_t sc);
 
+/* Another pCPU is told to stop by an interrupt, and the host may let it come late: true when `count` has come
+ * to rest within two seconds. */
+bool kt_rests(const volatile uint64_t *count);
+
 /* A thread that counts in *(volatile uint64_t *)argument as fast as it can. */
 _Noreturn void kt_counter(uint64_t argument);
 

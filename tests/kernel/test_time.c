@@ -103,10 +103,8 @@ TEST(sc, without_one_nothing_runs)
         kt_spawn(n, n ? last_pcpu() : 0, kt_counter, (uint64_t)&counts[n]);
         UNTIL(counts[n] > 0);
         EXPECT(bh_sc_unbind(kt_threads[n].sc), OK);
-        kt_sleep_ms(10); /* another pCPU is told by an interrupt */
+        EXPECT(kt_rests(&counts[n]), true);
         uint64_t then = counts[n];
-        kt_sleep_ms(5);
-        EXPECT(counts[n], then);
         EXPECT(bh_sc_bind(kt_threads[n].sc, kt_threads[n].vcpu), OK);
         UNTIL(counts[n] > then);
     }
@@ -119,10 +117,7 @@ TEST(sc, that_ends_stops_its_vcpu)
         kt_spawn(n, n ? last_pcpu() : 0, kt_counter, (uint64_t)&counts[n]);
         UNTIL(counts[n] > 0);
         EXPECT(kt_delete(kt_threads[n].sc), OK);
-        kt_sleep_ms(10); /* another pCPU is told by an interrupt */
-        uint64_t then = counts[n];
-        kt_sleep_ms(5);
-        EXPECT(counts[n], then);
+        EXPECT(kt_rests(&counts[n]), true);
         kt_plans_reset();
     }
 }
@@ -245,7 +240,7 @@ TEST(dispatcher, first_entry_goes_first)
         plan_entry(kt_threads[round].sc, 10000);
         plan_entry(kt_threads[1 - round].sc, 10000);
         EXPECT(commit(), OK);
-        kt_sleep_ms(5);
+        EXPECT(kt_rests(&counts[1 - round]), true);
         uint64_t first = counts[round], second = counts[1 - round];
         kt_sleep_ms(30);
         EXPECT(counts[round] > first, 1);
@@ -407,10 +402,7 @@ TEST(dispatcher, empty_plan_runs_nothing)
     UNTIL(counts[0] > 0);
     plan_begin(10000, PLAN_ELASTIC);
     EXPECT(commit(), OK);
-    kt_sleep_ms(10);
-    uint64_t then = counts[0];
-    kt_sleep_ms(5);
-    EXPECT(counts[0], then);
+    EXPECT(kt_rests(&counts[0]), true);
 }
 
 TEST(dispatcher, tells_when_epochs_end)
@@ -457,7 +449,7 @@ TEST(dispatcher, outlives_contexts_that_end)
     EXPECT(commit(), OK);
     UNTIL(counts[0] && counts[1] && counts[2]);
     EXPECT(kt_delete(kt_threads[1].sc), OK);
-    kt_sleep_ms(10);
+    EXPECT(kt_rests(&counts[1]), true);
     uint64_t then[3] = {counts[0], counts[1], counts[2]};
     UNTIL(counts[0] > then[0] && counts[2] > then[2]);
     EXPECT(counts[1], then[1]);

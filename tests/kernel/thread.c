@@ -98,3 +98,16 @@ _Noreturn void kt_counter(uint64_t argument)
     for (;;)
         ++*count;
 }
+
+bool kt_rests(const volatile uint64_t *count)
+{
+    uint64_t end = bh_after_ms(2000), last;
+    unsigned same = 0;
+
+    do {
+        last = *count;
+        kt_sleep_ms(3);
+        same = *count == last ? same + 1 : 0;
+    } while (same < 4 && bh_now() < end);
+    return same == 4;
+}

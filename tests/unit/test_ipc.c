@@ -254,7 +254,7 @@ static void others_come_in(void)
 
 static void any_deadline(uint64_t *x)
 {
-    switch (random_below(4)) {
+    switch (random_below(8)) {
     case 0:
         x[9] = clock_now + random_below(100);
         break;
@@ -433,7 +433,7 @@ static void everybody_agrees_about_everybody(void **state)
             check_all();
         }
     }
-    assert_true(fast_taken > SEEDS * STEPS / 100); /* or it says nothing about them */
+    assert_true(fast_taken > SEEDS * 20); /* or it says nothing about them */
 }
 
 /*
