@@ -14,6 +14,8 @@
 #include "dispatcher.h"
 #include "fastpath.h"
 
+enum { PREEMPT_EVERY = 32 };
+
 static void enqueue(struct endpoint *ep, struct vcpu *vcpu)
 {
     vcpu->endpoint = ep;
@@ -456,9 +458,9 @@ void ipc_orphan_caller(struct vcpu *server)
         fail_call(server->caller, ERR_PEER);
 }
 
-void endpoint_destroy(struct endpoint *ep)
+enum status endpoint_destroy(struct endpoint *ep)
 {
-    while (ep->first) {
+    for (unsigned steps = 1; ep->first; steps++) {
         struct vcpu *vcpu = ep->first;
         bool exit = vcpu->in_exit;
 
@@ -467,5 +469,8 @@ void endpoint_destroy(struct endpoint *ep)
             vcpu_block(vcpu, VCPU_SUSPENDED);
         else
             vcpu_wake(vcpu);
+        if (steps % PREEMPT_EVERY == 0 && ep->first && preempt_wanted())
+            return RESTART;
     }
+    return OK;
 }

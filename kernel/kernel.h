@@ -153,7 +153,7 @@ bool preempt_wanted(void); /* an interrupt is pending: leave with RESTART at the
  * RESTART. */
 enum status aspace_destroy(struct aspace *aspace);
 enum status vcpu_destroy(struct vcpu *vcpu);
-void endpoint_destroy(struct endpoint *endpoint);
+enum status endpoint_destroy(struct endpoint *endpoint);
 void notification_destroy(struct notification *notification);
 void sc_destroy(struct sc *sc);
 struct irq;
@@ -387,10 +387,12 @@ bool vcpu_is_off_cpu(struct vcpu *vcpu);
 void syscall(struct vcpu *vcpu, uint64_t number);
 
 /* ---- notification.c --------------------------------------------------------------------------------- */
+#define NOTIFICATION_WAITERS_MAX 64u
 struct notification {
     struct object object;
     uint64_t bits;
     struct vcpu *waiter_first, *waiter_last; /* WAITING */
+    uint32_t waiter_count;                   /* at most NOTIFICATION_WAITERS_MAX: they are woken at once */
     struct vcpu *bound;                      /* vcpu_bind_notification */
     struct vcpu *virq_vcpu;                  /* notification_bind_virq */
     uint32_t virq;

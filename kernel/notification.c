@@ -23,6 +23,7 @@ static void dequeue(struct notification *n, struct vcpu *vcpu)
         n->waiter_last = vcpu->queue_prev;
     vcpu->queue_next = vcpu->queue_prev = NULL;
     vcpu->waits_on = NULL;
+    n->waiter_count--;
 }
 
 void notification_leave(struct vcpu *vcpu)
@@ -88,6 +89,9 @@ enum status sys_notification_wait(struct vcpu *self, struct notification *n, uin
     }
     if (deadline != BH_FOREVER && (deadline == 0 || deadline <= now()))
         return ERR_TIME;
+    if (n->waiter_count == NOTIFICATION_WAITERS_MAX)
+        return ERR_FULL;
+    n->waiter_count++;
     self->waits_on = n;
     self->queue_prev = n->waiter_last;
     self->queue_next = NULL;

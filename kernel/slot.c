@@ -160,8 +160,7 @@ static enum status destroy_object(struct slot *slot)
     case CAP_IOSPACE:
         return iospace_destroy(object);
     case CAP_ENDPOINT:
-        endpoint_destroy(object);
-        return OK;
+        return endpoint_destroy(object);
     case CAP_NOTIFICATION:
         notification_destroy(object);
         return OK;

@@ -108,9 +108,10 @@ enum status vcpu_destroy(struct vcpu *vcpu)
     (void)vcpu;
     return OK;
 }
-void endpoint_destroy(struct endpoint *endpoint)
+enum status endpoint_destroy(struct endpoint *endpoint)
 {
     (void)endpoint;
+    return OK;
 }
 void notification_destroy(struct notification *notification)
 {
