@@ -468,11 +468,78 @@ static void fast_paths_do_what_the_slow_ones_do(void **state)
     }
 }
 
+/* ---- bounds
+ * -------------------------------------------------------------------------------------------------- */
+
+enum { MANY = 200 };
+
+static struct vcpu *one_of_many(void)
+{
+    struct vcpu *vcpu = kcore_memory(sizeof *vcpu);
+
+    vcpu->cpu = &cpus[0];
+    vcpu->configured = true;
+    vcpu->cspace = cspace;
+    vcpu->state = VCPU_RUNNABLE;
+    return vcpu;
+}
+
+static void endpoint_with_many_in_its_queue_ends_in_steps(void **state)
+{
+    struct vcpu *many[MANY];
+    struct endpoint *ep;
+    unsigned restarts = 0;
+
+    (void)state;
+    begin(1);
+    ep = kcore_memory(sizeof *ep);
+    put(100, CAP_ENDPOINT, ep, 0);
+    for (unsigned i = 0; i < MANY; i++) {
+        many[i] = one_of_many();
+        many[i]->regs.x[1] = 100;
+        many[i]->regs.x[9] = BH_FOREVER;
+        assert_int_equal(ipc_call(many[i], many[i]->regs.x), BLOCKED);
+    }
+    preempt_percent = 100;
+    while (slot_delete(slot_at(100)) == RESTART) {
+        restarts++;
+        /* Nobody comes in any more. */
+        struct vcpu *late = one_of_many();
+        late->regs.x[1] = 100;
+        late->regs.x[9] = BH_FOREVER;
+        assert_int_equal(ipc_call(late, late->regs.x), ERR_CAP);
+        assert_null(fast_call(late));
+    }
+    assert_true(restarts >= MANY / 32 - 1);
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_int_equal(many[i]->state, VCPU_RUNNABLE);
+        assert_int_equal(many[i]->regs.x[0], ERR_PEER);
+    }
+}
+
+static void notification_refuses_more_waiters_than_it_can_wake_at_once(void **state)
+{
+    struct notification *n;
+    uint64_t bits;
+
+    (void)state;
+    begin(1);
+    n = slot_object(slot_at(SLOT_NOTE + 2));
+    for (unsigned i = 0; i < NOTIFICATION_WAITERS_MAX; i++)
+        assert_int_equal(sys_notification_wait(one_of_many(), n, BH_FOREVER, &bits), BLOCKED);
+    assert_int_equal(sys_notification_wait(one_of_many(), n, BH_FOREVER, &bits), ERR_FULL);
+    assert_int_equal(sys_notification_signal(slot_at(SLOT_NOTE + 2)), OK);
+    assert_int_equal(sys_notification_wait(one_of_many(), n, BH_FOREVER, &bits), BLOCKED);
+    assert_int_equal(sys_notification_wait(one_of_many(), n, BH_FOREVER, &bits), ERR_FULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everybody_agrees_about_everybody),
         cmocka_unit_test(fast_paths_do_what_the_slow_ones_do),
+        cmocka_unit_test(endpoint_with_many_in_its_queue_ends_in_steps),
+        cmocka_unit_test(notification_refuses_more_waiters_than_it_can_wake_at_once),
     };
 
     return cmocka_run_group_tests_name("ipc", tests, NULL, NULL);
