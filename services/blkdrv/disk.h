@@ -21,8 +21,9 @@
 #define DISK_SEGMENTS_MAX BLK_POOL_PAGES
 #define DISK_DESCS_MAX (DISK_SEGMENTS_MAX + 2u) /* header, data, status */
 #define DISK_PATIENCE_MS 10000u
-#define DISK_TRIES_MAX 3u /* how often an operation goes in again after a reset that it may not have caused  \
-                           */
+#define DISK_TRIES_MAX                                                                                       \
+    3u /* how often an operation goes in again after a reset that it may not have caused                     \
+        */
 
 struct disk_segment {
     uint64_t iova;
