@@ -207,6 +207,10 @@ static void make_chosen(struct tree *t, const struct board_facts *facts)
         note(t, fdt_property_u64(t->fdt, "linux,initrd-end", facts->ramdisk + facts->ramdisk_bytes));
     }
     put_string(t, "stdout-path", "/pl011@9000000");
+    /* Without it Linux has no random numbers for minutes, and all its CPUs queue for those it makes do with.
+     */
+    if (facts->seed)
+        note(t, fdt_property(t->fdt, "rng-seed", facts->seed, (int)facts->seed_bytes));
     node_end(t);
 }
 

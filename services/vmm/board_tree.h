@@ -16,6 +16,8 @@ struct board_facts {
     uint64_t ramdisk; /* guest-physical; 0: none */
     uint64_t ramdisk_bytes;
     uint32_t virtio_present; /* bit per place on the virtio-mmio bus */
+    const void *seed;        /* random bytes for the guest's kernel; NULL: none */
+    uint32_t seed_bytes;
 };
 
 /* Write the tree into `buffer`.  ERR_MEM: it is too small. */

@@ -93,17 +93,37 @@ static void images_load(struct vm *vm)
     loader_copy(&vm->layout, &kernel, &ramdisk, &vm->ram);
 }
 
+/* The record's seed and the moment: a VM that starts again does not start from the same numbers. */
+static void seed_make(const struct vm *vm, uint64_t seed[4])
+{
+    uint64_t state = bh_now();
+
+    memcpy(seed, vm->config.seed, sizeof vm->config.seed);
+    for (unsigned i = 0; i < 4; i++) { /* splitmix64 */
+        uint64_t z = state += 0x9e3779b97f4a7c15u;
+
+        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+        z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+        seed[i] ^= z ^ z >> 31;
+    }
+}
+
 static void tree_load(struct vm *vm)
 {
+    uint64_t seed[4];
     struct board_facts facts = {
         .vcpu_count = vm->vcpu_count,
         .ram_size = vm->ram.size,
         .command_line = vm->config.extra,
         .ramdisk = vm->layout.ramdisk,
         .ramdisk_bytes = vm->layout.ramdisk_bytes,
+        .seed = seed,
+        .seed_bytes = sizeof seed,
     };
     void *at = guest_ram_at(&vm->ram, vm->layout.dtb, LOADER_DTB_BYTES);
 
+    _Static_assert(sizeof seed == sizeof vm->config.seed, "seed_make mixes all of it");
+    seed_make(vm, seed);
     for (uint32_t i = 0; i < BOARD_VIRTIO_COUNT; i++)
         facts.virtio_present |= vm->virtio[i] ? 1u << i : 0;
     if (!at || board_tree_make(&facts, at, LOADER_DTB_BYTES) != OK)

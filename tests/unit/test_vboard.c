@@ -181,7 +181,9 @@ static void the_tree_says_what_the_board_has(void **state)
                                 .command_line = "console=ttyAMA0 quiet",
                                 .ramdisk = 0x48000000,
                                 .ramdisk_bytes = 4097,
-                                .virtio_present = 1u << 1 | 1u << 4};
+                                .virtio_present = 1u << 1 | 1u << 4,
+                                .seed = "\1\2\3\4",
+                                .seed_bytes = 4};
 
     assert_int_equal(board_tree_make(&facts, tree, sizeof tree), OK);
     assert_int_equal(fdt_check_full(tree, sizeof tree), 0);
@@ -200,6 +202,7 @@ static void the_tree_says_what_the_board_has(void **state)
     assert_int_equal(cell("/chosen", "linux,initrd-start", 1), 0x48000000);
     assert_int_equal(cell("/chosen", "linux,initrd-end", 1), 0x48001001);
     assert_string_equal(fdt_getprop(tree, node("/chosen"), "bootargs", NULL), "console=ttyAMA0 quiet");
+    assert_int_equal(cell("/chosen", "rng-seed", 0), 0x01020304);
     assert_string_equal(fdt_getprop(tree, node("/psci"), "method", NULL), "hvc");
     assert_int_equal(fdt_stringlist_count(tree, node("/psci"), "compatible"), 3);
 }

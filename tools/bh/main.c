@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +54,8 @@ static int run(int argc, char **argv)
         vms[i] = vm_read(options.files[i].path);
         vms[i].config.autostart = options.files[i].autostart;
         vms[i].config.epoch_seconds = (uint64_t)time(NULL);
+        if (getrandom(vms[i].config.seed, sizeof(vms[i].config.seed), 0) != sizeof(vms[i].config.seed))
+            fail("getrandom: %s", strerror(errno));
     }
     check_names(&options, vms);
     check_volumes(&options, vms);
