@@ -34,7 +34,6 @@ TARGETS = {
     "notify_irq": ("instructions", None, ""),
     "doorbell_wake": ("instructions", None, ""),
     "notify_guest_guest": ("instructions", 3000, "Xen 11,363"),
-    "sgi_two_pcpus": ("instructions", None, ""),
     "blk_read_4k_over_bare": ("instructions", 15000, "Xen 45,000, kvmtool 44,000"),
     "boot_pid1_over_bare_pct": ("%", 3, ""),
     "sha256_over_bare_pct": ("%", None, ""),
