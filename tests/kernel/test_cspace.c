@@ -87,6 +87,8 @@ TEST(cspace, copy_refuses_what_it_cannot_do)
     EXPECT(bh_cspace_copy(CSPACE, EP, B, A, RIGHT_ALL), ERR_RIGHT);
     EXPECT(bh_cspace_copy(B, EP, C, A, RIGHT_ALL), OK);
     EXPECT(bh_cspace_move(B, A, C, D), ERR_RIGHT);
+    EXPECT(bh_cspace_mint(C, EP, CSPACE, D, RIGHT_ALL, 1), ERR_RIGHT);
+    EXPECT(bh_cspace_mint(CSPACE, EP, B, D, RIGHT_ALL, 1), ERR_RIGHT);
     EXPECT(bh_cspace_delete(B, A), ERR_RIGHT);
     EXPECT(bh_cspace_revoke(B, A), ERR_RIGHT);
     EXPECT(bh_untyped_retype(POOL, CAP_ENDPOINT, 0, 1, B, D), ERR_RIGHT);

@@ -21,6 +21,14 @@ static uint64_t reg(unsigned n, uint32_t which)
     return value;
 }
 
+static uint64_t ticks_of(unsigned n)
+{
+    uint64_t ticks = 0, switches;
+
+    EXPECT(bh_sc_usage(G_SC(n), &ticks, &switches), OK);
+    return ticks;
+}
+
 /* ---- calls ----------------------------------------------------------------------------------------------
  */
 
@@ -375,6 +383,24 @@ TEST(guest, sleeps_elsewhere_until_an_interrupt_is_pending)
     interrupts_on(last_pcpu());
 }
 
+/* Suspend it behind its WFI; the host may not have let it come that far yet. */
+static void suspend_asleep(unsigned n)
+{
+    const volatile uint32_t *code = (const volatile uint32_t *)SCRATCH_IPA;
+    uint64_t behind = 0;
+
+    while (code[behind++] != 0xd503207f)
+        ;
+    for (unsigned i = 0; i < 100; i++) {
+        kt_sleep_ms(3);
+        EXPECT(bh_vcpu_suspend(G_VCPU(n)), OK);
+        if (reg(n, REG_PC) == GUEST_CODE + behind * 4)
+            return;
+        EXPECT(bh_vcpu_resume(G_VCPU(n)), OK);
+    }
+    EXPECT(reg(n, REG_PC), GUEST_CODE + behind * 4);
+}
+
 TEST(guest, asleep_is_suspended_and_goes_on)
 {
     struct bh_msg m;
@@ -384,8 +410,7 @@ TEST(guest, asleep_is_suspended_and_goes_on)
         guest_start(n);
         guest_expect_hvc(n, 2, &m);
         guest_reply(REPLY_DONE, 0, 0);
-        kt_sleep_ms(3);
-        EXPECT(bh_vcpu_suspend(G_VCPU(n)), OK);
+        suspend_asleep(n);
         EXPECT(reg(n, REG_X0 + 20), 0);
         EXPECT(bh_vcpu_resume(G_VCPU(n)), OK);
         guest_expect_hvc(n, 2, &m);
@@ -408,11 +433,13 @@ TEST(guest, line_stays_pending_as_long_as_it_is_asserted)
     EXPECT(flags, VIRQ_ENABLED | VIRQ_LEVEL | VIRQ_GROUP1 | VIRQ_LINE | VIRQ_PENDING);
     EXPECT(priority, 0x80);
     guest_reply(REPLY_DONE, 0, 0);
-    /* It takes it again and again, and gets nothing else done. */
-    EXPECT(bh_endpoint_recv(G_EXITS(0), bh_after_ms(5), &m), ERR_TIME);
+    /* It takes it again and again, and gets nothing else done, however long it runs. */
+    uint64_t began = ticks_of(0);
+    for (unsigned i = 0; i < 200 && bh_ticks_to_us(ticks_of(0) - began) < 3000; i++)
+        EXPECT(bh_endpoint_recv(G_EXITS(0), bh_after_ms(5), &m), ERR_TIME);
     EXPECT(bh_vcpu_virq_inject(G_VCPU(0), INTID, 0), OK);
     guest_expect_hvc(0, 2, &m);
-    EXPECT(m.w[0] >= 1, 1);
+    EXPECT(m.w[0] > 1, 1);
     EXPECT(bh_vcpu_virq_read(G_VCPU(0), INTID, &flags, &priority), OK);
     EXPECT(flags & (VIRQ_LINE | VIRQ_PENDING | VIRQ_ACTIVE), 0);
 }

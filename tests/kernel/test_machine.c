@@ -53,6 +53,7 @@ TEST(notification, refuses_what_the_capability_does_not_allow)
     EXPECT(bh_notification_signal(NO_SLOT), ERR_CAP);
     EXPECT(bh_notification_wait(POOL, 0, &bits), ERR_CAP);
     EXPECT(bh_notification_unbind_virq(A), ERR_RIGHT);
+    EXPECT(bh_notification_unbind_virq(POOL), ERR_CAP);
     EXPECT(bh_notification_unbind_virq(NOTE), ERR_STATE);
 }
 
@@ -98,6 +99,39 @@ TEST(notification, wakes_one_waiter_at_a_time_in_order)
     EXPECT(bh_notification_signal(BADGED), OK);
     UNTIL(woken[1] == 0x21);
     EXPECT(woken[0], 0x11);
+}
+
+TEST(notification, takes_64_waiters_and_no_more)
+{
+    struct plan *plan = (struct plan *)(IPCBUF_IPA + PLAN_OFFSET);
+    uint64_t bits;
+    enum { WAITERS = 64 };
+
+    EXPECT(kt_make(CAP_NOTIFICATION, 0, NOTE), OK);
+    EXPECT(kt_mint(NOTE, BADGED, RIGHT_WRITE, 1), OK);
+    EXPECT(kt_make(CAP_ENDPOINT, 0, EP), OK);
+    EXPECT(bh_untyped_retype(POOL, CAP_VCPU, 0, WAITERS, CSPACE, FREE + 100), OK);
+    EXPECT(bh_untyped_retype(POOL, CAP_SC, 0, WAITERS, CSPACE, FREE + 200), OK);
+    *plan = (struct plan){.epoch_us = 10000, .count = WAITERS + 1, .flags = PLAN_ELASTIC};
+    plan->entries[0] = (struct plan_entry){.sc = INIT_SLOT_SC, .slice_us = 2000};
+    for (slot_t i = 0; i < WAITERS; i++) { /* each needs no stack: it makes one call */
+        slot_t vcpu = FREE + 100 + i, sc = FREE + 200 + i;
+
+        EXPECT(bh_vcpu_configure(vcpu, VCPU_SERVICE, 0, 0, CSPACE, ASPACE, EP), OK);
+        EXPECT(bh_vcpu_write(vcpu, REG_PC, (uint64_t)kt_raw), OK);
+        EXPECT(bh_vcpu_write(vcpu, REG_X0, SYS_notification_wait), OK);
+        EXPECT(bh_vcpu_write(vcpu, REG_X0 + 1, NOTE), OK);
+        EXPECT(bh_vcpu_write(vcpu, REG_X0 + 2, BH_FOREVER), OK);
+        EXPECT(bh_sc_create_on(sc, 0), OK);
+        EXPECT(bh_sc_bind(sc, vcpu), OK);
+        EXPECT(bh_vcpu_resume(vcpu), OK);
+        plan->entries[1 + i] = (struct plan_entry){.sc = sc, .slice_us = 1000};
+    }
+    EXPECT(bh_dispatcher_commit(INIT_SLOT_DISPATCHER0), OK);
+    UNTIL(bh_notification_wait(NOTE, bh_after_ms(2), &bits) == ERR_FULL);
+    EXPECT(bh_notification_wait(NOTE, BH_FOREVER, &bits), ERR_FULL);
+    EXPECT(bh_notification_signal(BADGED), OK);
+    EXPECT(bh_notification_wait(NOTE, bh_after_ms(1), &bits), ERR_TIME); /* room for one again */
 }
 
 /* ---- virtual interrupts, as the vmm sets them
@@ -159,6 +193,11 @@ TEST(virq, calls_refuse_what_does_not_exist)
     EXPECT(bh_vcpu_virq_read(B, 40, &flags, &priority), ERR_RIGHT);
     EXPECT(bh_notification_bind_virq(NOTE, A, 40), ERR_RIGHT);
     EXPECT(bh_vcpu_virq_read(NO_SLOT, 40, &flags, &priority), ERR_CAP);
+    EXPECT(bh_vcpu_virq_config(POOL, 40, VIRQ_ENABLED, 0), ERR_CAP);
+    EXPECT(bh_vcpu_virq_inject(NO_SLOT, 40, 1), ERR_CAP);
+    EXPECT(bh_vcpu_virq_write(NO_SLOT, 40, VIRQ_PENDING, 0), ERR_CAP);
+    EXPECT(bh_notification_bind_virq(NOTE, NO_SLOT, 40), ERR_CAP);
+    EXPECT(bh_notification_bind_virq(VCPU, VCPU, 40), ERR_CAP);
 }
 
 TEST(virq, state_is_what_was_set)
@@ -274,6 +313,7 @@ TEST(irq, claim_refuses_what_is_not_to_be_had)
     EXPECT(bh_irq_ack(IRQ), ERR_STATE); /* nobody is told of it */
     EXPECT(kt_copy(IRQ, A, RIGHT_READ), OK);
     EXPECT(bh_irq_ack(A), ERR_RIGHT);
+    EXPECT(bh_irq_ack(NO_SLOT), ERR_CAP);
     EXPECT(kt_make(CAP_NOTIFICATION, 0, NOTE), OK);
     EXPECT(bh_irq_bind(A, NOTE), ERR_RIGHT);
     EXPECT(bh_irq_bind(IRQ, POOL), ERR_CAP);
@@ -415,6 +455,9 @@ TEST(iospace, map_refuses_what_does_not_fit)
     EXPECT(bh_iospace_unmap(IO), ERR_CAP);
     EXPECT(kt_copy(IO, B, RIGHT_READ), OK);
     EXPECT(bh_iospace_map(B, FRAME, 0x1000, RW), ERR_RIGHT);
+    EXPECT(bh_iospace_donate(B, TABLES, 1), ERR_RIGHT);
+    EXPECT(bh_iospace_map(NO_SLOT, FRAME, 0x1000, RW), ERR_CAP);
+    EXPECT(bh_iospace_map(IO, IO, 0x1000, RW), ERR_CAP);
     /* What its tables stood in goes: nothing is mapped any more. */
     EXPECT(kt_revoke(TABLES), OK);
     EXPECT(bh_iospace_map(IO, FRAME, 0x2000, RW), ERR_MEM);
@@ -433,6 +476,7 @@ TEST(iospace, tells_no_faults_when_there_were_none)
     EXPECT(count, 0);
     EXPECT(kt_copy(IO, A, RIGHT_WRITE), OK);
     EXPECT(bh_iospace_fault(A, &count, &address, &reason), ERR_RIGHT);
+    EXPECT(bh_iospace_fault(NO_SLOT, &count, &address, &reason), ERR_CAP);
     EXPECT(bh_iospace_notify(IO, POOL), ERR_CAP);
     EXPECT(kt_copy(NOTE, B, RIGHT_READ), OK);
     EXPECT(bh_iospace_notify(IO, B), ERR_RIGHT);

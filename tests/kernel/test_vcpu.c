@@ -89,6 +89,8 @@ TEST(vcpu, registers_keep_what_is_written)
     EXPECT(bh_vcpu_bind_notification(A, NOTE), ERR_RIGHT);
     EXPECT(bh_vcpu_read(NO_SLOT, REG_X0, &value), ERR_CAP);
     EXPECT(bh_vcpu_write(NO_SLOT, REG_X0, 0), ERR_CAP);
+    EXPECT(bh_vcpu_resume(POOL), ERR_CAP);
+    EXPECT(bh_vcpu_suspend(NO_SLOT), ERR_CAP);
 }
 
 TEST(vcpu, guest_registers_keep_what_is_written)
