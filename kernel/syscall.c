@@ -7,6 +7,7 @@
  * Always true:  a call that returns RESTART has changed nothing that it would not do again.
  * Locking:      takes kernel_lock.
  */
+#include "aarch64/lock.h"
 #include "ipc.h"
 #include "sys.h"
 
@@ -62,6 +63,8 @@ void syscall(struct vcpu *vcpu, uint64_t number)
         vcpu->regs.x[0] = status;
     }
     kernel_unlock();
+    if (status == RESTART)
+        lock_yield(); /* it may be another pCPU that has to let go of something first */
 }
 
 enum status refused(struct vcpu *self, unsigned call, unsigned argument, enum status why)

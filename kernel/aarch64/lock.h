@@ -35,4 +35,10 @@ static inline void lock_give(void)
     __atomic_store_n(&kernel_lock_word, 0, __ATOMIC_RELEASE);
 }
 
+/* Not the lock's but the next one's turn: another pCPU has to get in before we try again. */
+static inline void lock_yield(void)
+{
+    __asm__ volatile("yield");
+}
+
 #endif
