@@ -104,8 +104,9 @@ TEST(notification, wakes_one_waiter_at_a_time_in_order)
 TEST(notification, takes_64_waiters_and_no_more)
 {
     struct plan *plan = (struct plan *)(IPCBUF_IPA + PLAN_OFFSET);
-    uint64_t bits;
-    enum { WAITERS = 64 };
+    enum { WAITERS = 67 };
+    struct bh_msg m;
+    uint64_t bits, status;
 
     EXPECT(kt_make(CAP_NOTIFICATION, 0, NOTE), OK);
     EXPECT(kt_mint(NOTE, BADGED, RIGHT_WRITE, 1), OK);
@@ -114,22 +115,30 @@ TEST(notification, takes_64_waiters_and_no_more)
     EXPECT(bh_untyped_retype(POOL, CAP_SC, 0, WAITERS, CSPACE, FREE + 200), OK);
     *plan = (struct plan){.epoch_us = 10000, .count = WAITERS + 1, .flags = PLAN_ELASTIC};
     plan->entries[0] = (struct plan_entry){.sc = INIT_SLOT_SC, .slice_us = 2000};
-    for (slot_t i = 0; i < WAITERS; i++) { /* each needs no stack: it makes one call */
-        slot_t vcpu = FREE + 100 + i, sc = FREE + 200 + i;
+    for (slot_t i = 0; i < WAITERS; i++) { /* each needs no stack: it makes one call, and then faults */
+        slot_t vcpu = FREE + 100 + i, sc = FREE + 200 + i, faults = FREE + 300 + i;
 
-        EXPECT(bh_vcpu_configure(vcpu, VCPU_SERVICE, 0, 0, CSPACE, ASPACE, EP), OK);
+        EXPECT(kt_mint(EP, faults, RIGHT_WRITE, vcpu), OK);
+        EXPECT(bh_vcpu_configure(vcpu, VCPU_SERVICE, 0, 0, CSPACE, ASPACE, faults), OK);
         EXPECT(bh_vcpu_write(vcpu, REG_PC, (uint64_t)kt_raw), OK);
         EXPECT(bh_vcpu_write(vcpu, REG_X0, SYS_notification_wait), OK);
         EXPECT(bh_vcpu_write(vcpu, REG_X0 + 1, NOTE), OK);
         EXPECT(bh_vcpu_write(vcpu, REG_X0 + 2, BH_FOREVER), OK);
+        EXPECT(bh_vcpu_write(vcpu, REG_X0 + 30, 8), OK);
         EXPECT(bh_sc_create_on(sc, 0), OK);
         EXPECT(bh_sc_bind(sc, vcpu), OK);
         EXPECT(bh_vcpu_resume(vcpu), OK);
         plan->entries[1 + i] = (struct plan_entry){.sc = sc, .slice_us = 1000};
     }
     EXPECT(bh_dispatcher_commit(INIT_SLOT_DISPATCHER0), OK);
-    UNTIL(bh_notification_wait(NOTE, bh_after_ms(2), &bits) == ERR_FULL);
-    EXPECT(bh_notification_wait(NOTE, BH_FOREVER, &bits), ERR_FULL);
+    for (unsigned i = 0; i < WAITERS - 64; i++) {
+        EXPECT(bh_endpoint_recv(EP, bh_after_ms(5000), &m), OK);
+        EXPECT(m.w[3], 8);
+        EXPECT(bh_vcpu_suspend((slot_t)m.badge), OK);
+        EXPECT(bh_vcpu_read((slot_t)m.badge, REG_X0, &status), OK);
+        EXPECT(status, ERR_FULL);
+    }
+    EXPECT(bh_notification_wait(NOTE, bh_after_ms(1000), &bits), ERR_FULL);
     EXPECT(bh_notification_signal(BADGED), OK);
     EXPECT(bh_notification_wait(NOTE, bh_after_ms(1), &bits), ERR_TIME); /* room for one again */
 }
