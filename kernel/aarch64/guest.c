@@ -141,7 +141,6 @@ static void tlb_change_hands(struct cpu *cpu, struct vcpu *vcpu)
 
     if (*last != 0 && *last != me) {
         write_sysreg(vttbr_el2, aspace_vttbr(vcpu->aspace));
-        cpu->aspace_loaded = vcpu->aspace;
         isb();
         __asm__ volatile("tlbi vmalle1\n\tic iallu" ::: "memory");
         dsb(nsh);

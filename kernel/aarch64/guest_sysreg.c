@@ -27,6 +27,7 @@
 #define ICC_SGI0R_EL1 SYSREG(3, 0, 12, 11, 7)
 #define ICC_DIR_EL1 SYSREG(3, 0, 12, 11, 1)
 #define ICC_SRE_EL1 SYSREG(3, 0, 12, 12, 5)
+#define CNTPCT_EL0 SYSREG(3, 3, 14, 0, 1)
 #define CNTP_TVAL_EL0 SYSREG(3, 3, 14, 2, 0)
 #define CNTP_CTL_EL0 SYSREG(3, 3, 14, 2, 1)
 #define CNTP_CVAL_EL0 SYSREG(3, 3, 14, 2, 2)
@@ -253,6 +254,9 @@ static bool sysreg_read(struct vcpu *vcpu, uint32_t reg, uint64_t *value)
     case CNTP_CTL_EL0:
     case CNTP_CVAL_EL0:
         *value = ptimer_read(vcpu, reg);
+        return true;
+    case CNTPCT_EL0: /* free to read, but in QEMU EL0's read asks the enable of the timer */
+        *value = now();
         return true;
     case ICC_SRE_EL1:
         *value = 7;
