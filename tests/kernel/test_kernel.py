@@ -14,7 +14,7 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 SECONDS = 240
-EXACT = ("sc_", "dispatcher_")
+EXACT = ("sc_", "dispatcher_", "long_zeroing", "long_revoke", "long_chain", "long_cspace")
 
 
 def names():
