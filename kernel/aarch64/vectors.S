@@ -11,8 +11,8 @@
 #define SYS_ENDPOINT_REPLY_RECV 4
 #define VCPU_KERNEL_STACK 272
 
-/* x0 becomes the vCPU; \kept (if named, one of x5..x28) what x0 was. */
-.macro save_registers kept
+/* As struct regs has them; x30 is stored with what follows it. */
+.macro store_x0_to_x29
     stp x0, x1, [sp, #0]
     stp x2, x3, [sp, #16]
     stp x4, x5, [sp, #32]
@@ -28,6 +28,11 @@
     stp x24, x25, [sp, #192]
     stp x26, x27, [sp, #208]
     stp x28, x29, [sp, #224]
+.endm
+
+/* x0 becomes the vCPU; \kept (if named, one of x5..x28) what x0 was. */
+.macro save_registers kept
+    store_x0_to_x29
     mrs x2, sp_el0
     mrs x3, elr_el2
     mrs x4, spsr_el2
@@ -128,21 +133,7 @@ vcpu_enter:
 
 .macro bad which
     sub sp, sp, #256
-    stp x0, x1, [sp, #0]
-    stp x2, x3, [sp, #16]
-    stp x4, x5, [sp, #32]
-    stp x6, x7, [sp, #48]
-    stp x8, x9, [sp, #64]
-    stp x10, x11, [sp, #80]
-    stp x12, x13, [sp, #96]
-    stp x14, x15, [sp, #112]
-    stp x16, x17, [sp, #128]
-    stp x18, x19, [sp, #144]
-    stp x20, x21, [sp, #160]
-    stp x22, x23, [sp, #176]
-    stp x24, x25, [sp, #192]
-    stp x26, x27, [sp, #208]
-    stp x28, x29, [sp, #224]
+    store_x0_to_x29
     str x30, [sp, #240]
     mov x0, #\which
     mov x1, sp
