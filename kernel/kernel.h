@@ -253,10 +253,8 @@ struct vcpu {
     uint8_t state; /* enum vcpu_state */
     uint8_t index; /* Aff0 of a guest's vCPU */
     bool configured;
-    bool stop;    /* suspend as soon as it is off its pCPU */
     bool in_exit; /* its SENDING/REPLY is an exit made by the kernel */
     bool waits_reply;
-    bool fp_used;
     struct cspace *cspace; /* = cspace_cap's object, or NULL */
     struct aspace *aspace;
     struct ipc_buffer *ipcbuf;
@@ -270,7 +268,6 @@ struct vcpu {
     uint64_t send_badge; /* SENDING */
     uint64_t send_info;
     uint64_t send_words[IPC_WORDS];
-    uint8_t send_rights;
     uint64_t deadline;          /* of what it waits for; its timer may be an earlier one's (wait_until) */
     struct timer timer;         /* the deadline of what it waits for; a guest's WFI: its virtual timer */
     struct notification *bound; /* delivered at endpoint_recv */
