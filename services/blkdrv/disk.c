@@ -3,7 +3,7 @@
  * disk.c - see disk.h
  *
  * Always true:  an operation in state DISK_OP_IN_DEVICE has its descriptors in the queue, all others have
- * none; in_flight counts the operations that are not free.
+ * none; in_flight counts the operations that are not free; while `alone`, one operation is in the device.
  */
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +43,7 @@ bool disk_has_room(const struct disk *disk)
 {
     if (disk->in_flight == DISK_OPS)
         return false;
-    return disk->state != DISK_READY || disk->free_desc_count >= DISK_DESCS_MAX;
+    return disk->state != DISK_READY || (!disk->alone && disk->free_desc_count >= DISK_DESCS_MAX);
 }
 
 static void op_fail(struct disk *disk, struct disk_op *op)
@@ -101,6 +101,24 @@ static bool failed_take(struct disk *disk, struct disk_done *done)
     return false;
 }
 
+/* Suspects go in one at a time: who is alone at the next reset is its cause, and nobody else pays for it. */
+static void suspect_put(struct disk *disk)
+{
+    uint32_t index = 0;
+
+    if (disk->in_flight != disk->suspects + disk->failed)
+        return; /* the device has something */
+    disk->alone = disk->suspects != 0;
+    if (!disk->alone)
+        return;
+    while (disk->ops[index].state != DISK_OP_SUSPECT)
+        index++;
+    disk->suspects--;
+    disk->ops[index].state = DISK_OP_IN_DEVICE;
+    queue_put(disk, index);
+    disk_kick(disk);
+}
+
 bool disk_take_completion(struct disk *disk, struct disk_done *done)
 {
     enum status status;
@@ -115,6 +133,7 @@ bool disk_take_completion(struct disk *disk, struct disk_done *done)
 
         if (!op->flush_next || status != OK) {
             op_finish(disk, op, status, done);
+            suspect_put(disk);
             return true;
         }
         op->flush_next = false; /* its descriptors were just freed, so the flush finds room */
@@ -149,18 +168,26 @@ static bool op_is_old(const struct disk_op *op)
 
 /* The device is in reset.  What may be the cause fails: it reached `fault`, was too slow, or came along too
  * often. */
-static void op_recover(struct disk *disk, uint32_t index, const struct dma_fault *fault)
+static void op_recover(struct disk *disk, struct disk_op *op, const struct dma_fault *fault)
 {
-    struct disk_op *op = &disk->ops[index];
-
     if (disk->state != DISK_READY || op->resets == DISK_TRIES_MAX || op_is_old(op) ||
         (fault && op_reaches(op, fault->address))) {
         op_fail(disk, op);
         return;
     }
-    op->resets++; /* the rest goes in again: a neighbour's bad luck is not an I/O error */
-    op->deadline = machine_after_ms(DISK_PATIENCE_MS);
-    queue_put(disk, index);
+    op->state = DISK_OP_SUSPECT; /* a neighbour's bad luck is not an I/O error */
+    op->resets++;
+    op->deadline = machine_after_ms(DISK_PATIENCE_MS); /* for all suspects together */
+    disk->suspects++;
+}
+
+/* One that has waited for its turn since an earlier reset. */
+static void suspect_recover(struct disk *disk, struct disk_op *op)
+{
+    if (disk->state == DISK_READY && !op_is_old(op))
+        return;
+    disk->suspects--;
+    op_fail(disk, op);
 }
 
 /* A device that stumbles again and again fills no log. */
@@ -172,8 +199,7 @@ static void recovery_log(struct disk *disk, const char *reason)
         return;
     disk->quiet_until = machine_after_ms(LOG_QUIET_MS);
     machine_log("disk: %s: reset %u%s%s; %u requests fail, %u go in again", reason, disk->resets,
-                dead ? ", given up: " : "", dead ? disk->why : "", disk->failed,
-                disk->in_flight - disk->failed);
+                dead ? ", given up: " : "", dead ? disk->why : "", disk->failed, disk->suspects);
 }
 
 static void disk_recover(struct disk *disk, const char *reason, const struct dma_fault *fault)
@@ -188,11 +214,14 @@ static void disk_recover(struct disk *disk, const char *reason, const struct dma
     }
     /* What was refused until the reset was over is dealt with. */
     disk->faults_seen = machine_dma_fault().count;
-    for (uint32_t i = 0; i < DISK_OPS; i++)
-        if (disk->ops[i].state == DISK_OP_IN_DEVICE)
-            op_recover(disk, i, fault);
+    for (uint32_t i = 0; i < DISK_OPS; i++) {
+        if (disk->ops[i].state == DISK_OP_SUSPECT)
+            suspect_recover(disk, &disk->ops[i]);
+        else if (disk->ops[i].state == DISK_OP_IN_DEVICE)
+            op_recover(disk, &disk->ops[i], fault);
+    }
     recovery_log(disk, reason);
-    disk_kick(disk);
+    suspect_put(disk);
 }
 
 static void fault_recover(struct disk *disk, const struct dma_fault *fault)

@@ -21,9 +21,7 @@
 #define DISK_SEGMENTS_MAX BLK_POOL_PAGES
 #define DISK_DESCS_MAX (DISK_SEGMENTS_MAX + 2u) /* header, data, status */
 #define DISK_PATIENCE_MS 10000u
-#define DISK_TRIES_MAX                                                                                       \
-    3u /* how often an operation goes in again after a reset that it may not have caused                     \
-        */
+#define DISK_TRIES_MAX 3u /* resets that an operation may go through without being their known cause */
 
 struct disk_segment {
     uint64_t iova;
@@ -44,7 +42,12 @@ struct disk_done {
     enum status status; /* OK or ERR_IO */
 };
 
-enum disk_op_state { DISK_OP_FREE = 0, DISK_OP_IN_DEVICE, DISK_OP_FAILED };
+enum disk_op_state {
+    DISK_OP_FREE = 0,
+    DISK_OP_IN_DEVICE,
+    DISK_OP_SUSPECT, /* was in the device at a reset: goes in again alone */
+    DISK_OP_FAILED,
+};
 struct disk_op {
     enum disk_op_state state;
     struct disk_work work;
@@ -101,6 +104,8 @@ struct disk {
     uint8_t op_of[QUEUE_SIZE_MAX]; /* by head descriptor */
     struct disk_op ops[DISK_OPS];
     uint32_t in_flight; /* operations that are not free */
+    uint32_t suspects;  /* of those, in state DISK_OP_SUSPECT */
+    bool alone;         /* what is in the device was a suspect: nothing may join it */
     uint32_t failed;    /* of those, in state DISK_OP_FAILED */
     bool news;          /* put into the avail ring since the last doorbell */
     bool broken;        /* the device says so, or wrote nonsense: recover */

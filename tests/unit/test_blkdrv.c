@@ -515,6 +515,43 @@ static void blocked_dma_that_the_device_calls_done_is_an_error_all_the_same(void
     assert_int_equal(fake.logs, logs + 1); /* all in the same second */
 }
 
+/* A client that breaks the device again and again, and always has the next such request ready. */
+static void client_that_never_stops_breaking_the_device_costs_others_no_errors(void **state)
+{
+    struct blk_front bad, good;
+    enum status status;
+    uint64_t tag, tried = 0, failed = 0, done = 0;
+
+    (void)state;
+    fake.test_hooks = true;
+    (void)open_and_attach(VM1, "fault-dma", true, &bad);
+    (void)open_and_attach(VM2, "debian1", true, &good);
+
+    for (uint32_t round = 0; round < 200; round++) {
+        while (tried < failed + 3)
+            assert_int_equal(put(&bad, BLK_READ, 0, 8, tried++), OK);
+        if (round % 8 == 0)
+            for (uint32_t i = 0; i < 3; i++)
+                assert_int_equal(put(&good, BLK_WRITE_FUA, 8 * i, 8, i), OK);
+        io_pump(&drv, &drv.clients[0]);
+        io_pump(&drv, &drv.clients[1]);
+        driver_run(fake_device_run());
+        while (blk_ring_take_completion(&bad, &tag, &status)) {
+            assert_int_equal(status, ERR_IO);
+            failed++;
+        }
+        while (blk_ring_take_completion(&good, &tag, &status)) {
+            assert_int_equal(status, OK);
+            done++;
+        }
+    }
+    assert_true(failed > 50);
+    assert_int_equal(done, 200 / 8 * 3);
+    settle();
+    assert_int_equal(drv.disk.suspects, 0);
+    assert_int_equal(drv.disk.in_flight, 0);
+}
+
 static void fault_volume_does_not_exist_without_test_hooks(void **state)
 {
     (void)state;
@@ -837,6 +874,7 @@ int main(void)
         cmocka_unit_test_setup(broken_ring_stops_its_session_only, set_up),
         cmocka_unit_test_setup(blocked_dma_is_an_error_for_its_client_only, set_up),
         cmocka_unit_test_setup(blocked_dma_that_the_device_calls_done_is_an_error_all_the_same, set_up),
+        cmocka_unit_test_setup(client_that_never_stops_breaking_the_device_costs_others_no_errors, set_up),
         cmocka_unit_test_setup(fault_volume_does_not_exist_without_test_hooks, set_up),
         cmocka_unit_test_setup(silent_device_means_errors_not_silence, set_up),
         cmocka_unit_test_setup(dead_device_fails_everything_at_once, set_up),
