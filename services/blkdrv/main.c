@@ -42,29 +42,25 @@ static void work(struct blkdrv *drv)
 
 static _Noreturn void serve(struct blkdrv *drv)
 {
-    enum status status;
     struct bh_msg msg;
-    bool answered = false;
 
     for (;;) {
         work(drv);
         uint64_t deadline = drv->again || drv->disk.failed ? 0 : drv->next_check;
+        enum status status = bh_recv(SLOT_CONTROL, deadline, &msg);
 
-        if (answered)
-            status = bh_reply_recv(SLOT_CONTROL, deadline, &msg);
-        else
-            status = bh_recv(SLOT_CONTROL, deadline, &msg);
-        answered = false;
         if (status == ERR_TIME)
             continue;
         if (status != OK)
             bh_panic("receiving: %s", bh_status_name(status));
         if (msg.info & INFO_SIGNAL) {
             events_handle(drv, msg.w[0]);
-        } else {
-            blk_serve(&msg, drv);
-            answered = true;
+            continue;
         }
+        blk_serve(&msg, drv);
+        /* Before any work: that may log, and a log line uses the buffer that the answer stands in. */
+        if (bh_reply(&msg) != OK)
+            bh_log("a client does not wait for the answer");
     }
 }
 
