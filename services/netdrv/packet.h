@@ -15,8 +15,10 @@
 
 #include "../../lib/ring/net_ring.h"
 
-#define PACKET_HEAD_BYTES 256u /* Ethernet, VLAN, IPv6 with options or IPv4 with options, TCP with options   \
-                                */
+/* Ethernet, VLAN, IPv6 with options or IPv4 with options, TCP with options; and room for a tag to be put in
+ */
+#define PACKET_HEAD_COPIED 256u
+#define PACKET_HEAD_BYTES (PACKET_HEAD_COPIED + 8u)
 #define PACKET_PIECES_MAX 20u
 
 struct packet_piece {
