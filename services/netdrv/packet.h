@@ -15,10 +15,9 @@
 
 #include "../../lib/ring/net_ring.h"
 
-/* Ethernet, VLAN, IPv6 with options or IPv4 with options, TCP with options; and room for a tag to be put in
- */
-#define PACKET_HEAD_COPIED 256u
-#define PACKET_HEAD_BYTES (PACKET_HEAD_COPIED + 8u)
+/* Ethernet, VLAN, IPv6 with options or IPv4 with options, TCP with options. */
+#define PACKET_HEAD_BYTES 256u
+#define PACKET_HEAD_COPIED (PACKET_HEAD_BYTES - 8u) /* room for a VLAN tag that we put in */
 #define PACKET_PIECES_MAX 20u
 
 struct packet_piece {
@@ -35,11 +34,19 @@ struct packet {
     struct packet_piece pieces[PACKET_PIECES_MAX];
 };
 
-/* The packet of `length` bytes that lies in these pieces: its head is copied, the rest stays.  False: more
- * pieces than fit, or fewer bytes than `length`. */
+/* The packet of `length` bytes that lies in these pieces: its first PACKET_HEAD_COPIED bytes are copied, the
+ * rest stays.  `offload` may be NULL: none.  False: more pieces than fit, or fewer bytes than `length`. */
 bool packet_from_pieces(struct packet *packet, uint32_t length, const struct net_offload *offload,
                         const struct packet_piece *pieces, uint32_t count);
-/* Copy bytes [from, from + bytes) of the packet. */
+/* Copy bytes [from, from + bytes) of the packet; what is beyond its end is not written. */
 void packet_copy(const struct packet *packet, uint32_t from, void *to, uint32_t bytes);
+
+/* Cut off what is beyond `length` bytes (Ethernet padding); no effect if it is not longer. */
+void packet_trim(struct packet *packet, uint32_t length);
+
+/* Put in an 802.1Q tag after the addresses, or take it out.  False: no room in the head, no tag there; then
+ * nothing changed.  `vlan` is the 12-bit number.  What inet_parse said is void afterwards. */
+bool packet_vlan_push(struct packet *packet, uint16_t vlan);
+bool packet_vlan_pop(struct packet *packet);
 
 #endif
