@@ -328,7 +328,9 @@ struct dispatcher {
     uint64_t epoch, epoch_start; /* ticks */
     uint32_t count, flags;
     uint64_t runnable[2], has_slice[2], in_window[2], capped[2]; /* bit = entry */
-    bool windows;                                                /* some entry has one */
+    bool windows;       /* some entry has one */
+    bool fixed;         /* a slice's end matters even to who is alone: not elastic, capped entries, windows */
+    uint64_t next_edge; /* when the epoch ends, or a window begins or ends; ticks */
     struct plan_slot entries[PLAN_ENTRIES_MAX];
 };
 
@@ -476,7 +478,6 @@ struct control {
 };
 struct log {
     struct object object;
-    bool news; /* written to since the reader was told */
     struct slot notify_cap;
 };
 

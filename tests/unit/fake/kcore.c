@@ -17,7 +17,7 @@ struct cpu cpus[CPU_MAX];
 uint32_t cpu_count;
 unsigned here, kicks[CPU_MAX], preempt_percent, virqs_set, exits_answered, aspace_steps;
 uint64_t clock_now, armed[CPU_MAX], preempt_at, preempt_looks;
-bool report_refusals;
+bool report_refusals, log_news;
 
 /* ---- numbers at random: xorshift64* */
 static uint64_t random_state;
