@@ -7,7 +7,9 @@
  * If nobody commits a new plan the last one goes on.
  *
  * Always true:  bit i of `runnable` is set exactly while entries[i].sc has a runner that wants to run on it;
- *               bit i of `has_slice` exactly while entries[i].left is not 0.
+ *               bit i of `has_slice` exactly while entries[i].left is not 0;
+ *               between two dispatches the comparator is set to when a timer is due, an edge is passed or a
+ *               slice ends that somebody is to notice, or to earlier.
  * Locking:      kernel_lock.
  */
 #include "dispatcher.h"
@@ -15,23 +17,14 @@
 #include "report.h"
 #include "sys.h"
 
-static bool any(const uint64_t bits[2])
+static inline bool any(const uint64_t bits[2])
 {
     return bits[0] | bits[1];
 }
 
-void sc_set_runnable(struct sc *sc, bool runnable)
+static inline bool several(const uint64_t bits[2])
 {
-    if (!sc || sc->entry < 0)
-        return;
-    sc->awake = runnable;
-    uint64_t *word = &sc->cpu->dispatcher.runnable[sc->entry >> 6];
-    uint64_t bit = 1ull << (sc->entry & 63);
-
-    if (runnable)
-        *word |= bit;
-    else
-        *word &= ~bit;
+    return (bits[0] & (bits[0] - 1)) || (bits[1] & (bits[1] - 1)) || (bits[0] && bits[1]);
 }
 
 /* When a lent context is used up, the server may go on with its own: it must not wait for its client. */
@@ -44,7 +37,7 @@ static void fall_back_to_own(struct sc *used_up)
         sc_set_runnable(runner->sc, true);
 }
 
-static void charge(struct cpu *cpu, uint64_t t)
+static inline void charge(struct cpu *cpu, uint64_t t)
 {
     struct sc *sc = cpu->sc;
 
@@ -109,6 +102,13 @@ static uint64_t look_at_windows(struct dispatcher *d, uint64_t t)
     return edge;
 }
 
+/* The epoch or a window has ended, or a window begun. */
+static __attribute__((noinline)) void pass_edge(struct dispatcher *d, uint64_t t)
+{
+    begin_epoch_if_due(d, t);
+    d->next_edge = d->epoch_start + (d->windows ? look_at_windows(d, t) : d->epoch);
+}
+
 static int first_eligible(struct dispatcher *d)
 {
     for (int pass = 0; pass < 2; pass++) {
@@ -128,32 +128,24 @@ static int first_eligible(struct dispatcher *d)
     return -1;
 }
 
-/* Does anybody else want this pCPU?  If not, an elastic plan needs no interrupt at the slice's end. */
-static bool contended(const struct dispatcher *d, int chosen)
-{
-    uint64_t others[2] = {d->runnable[0], d->runnable[1]};
-
-    if (chosen >= 0)
-        others[chosen >> 6] &= ~(1ull << (chosen & 63));
-    return any(others);
-}
-
-static void arm(struct cpu *cpu, uint64_t t, int chosen, uint64_t edge)
+/*
+ * An elastic plan needs no interrupt at the slice's or the epoch's end while nobody else wants this pCPU.
+ *
+ * An earlier interrupt than needed does no harm: it finds nothing to do and arms anew.  So the comparator is
+ * set only when it would be late, and not at each switch to somebody who has more slice left.
+ */
+static inline void arm(struct cpu *cpu, uint64_t t, int chosen)
 {
     struct dispatcher *d = &cpu->dispatcher;
     uint64_t when = cpu->timers ? cpu->timers->when : BH_FOREVER;
-    bool fixed = !(d->flags & PLAN_ELASTIC) || any(d->capped);
+    bool limited = d->fixed ? any(d->runnable) : several(d->runnable);
 
-    if (chosen >= 0 && (fixed || contended(d, chosen)) && d->entries[chosen].left < when - t)
+    if (limited && chosen >= 0 && d->entries[chosen].left < when - t)
         when = t + d->entries[chosen].left;
     /* At the epoch's end those ahead of the chosen one have slice again. */
-    if (d->flags & PLAN_NOTIFY || (d->windows && any(d->runnable)) || contended(d, fixed ? -1 : chosen)) {
-        uint64_t next = d->epoch_start + (d->windows ? edge : d->epoch);
-
-        if (next < when)
-            when = next;
-    }
-    if (when != cpu->timer_armed) {
+    if ((limited || d->flags & PLAN_NOTIFY) && d->next_edge < when)
+        when = d->next_edge;
+    if (when < cpu->timer_armed || cpu->timer_armed <= t) {
         cpu->timer_armed = when;
         hyp_timer_arm(when);
     }
@@ -164,12 +156,13 @@ struct vcpu *dispatch(struct cpu *cpu)
     struct dispatcher *d = &cpu->dispatcher;
     uint64_t t = now();
 
-    cpu->resched = false;
     charge(cpu, t);
-    timers_expire(cpu, t);
-    log_notify();
-    begin_epoch_if_due(d, t);
-    uint64_t edge = d->windows ? look_at_windows(d, t) : d->epoch;
+    if (cpu->timers && cpu->timers->when <= t)
+        timers_expire(cpu, t);
+    if (log_news)
+        log_notify();
+    if (t >= d->next_edge)
+        pass_edge(d, t);
     int chosen = first_eligible(d);
     struct sc *sc = chosen < 0 ? NULL : d->entries[chosen].sc;
 
@@ -179,7 +172,7 @@ struct vcpu *dispatch(struct cpu *cpu)
         if (sc)
             sc->switches++;
     }
-    arm(cpu, t, chosen, edge);
+    arm(cpu, t, chosen);
     cpu->resched = false;
     return sc ? sc->runner : NULL;
 }
@@ -233,7 +226,9 @@ static void take_plan(struct dispatcher *d, const struct plan *plan, struct sc *
     d->flags = plan->flags;
     d->epoch = us_to_ticks(plan->epoch_us);
     d->epoch_start = now();
+    d->next_edge = d->epoch_start; /* at once: the dispatcher has to look at the windows */
     d->windows = false;
+    d->fixed = !(plan->flags & PLAN_ELASTIC);
     for (int w = 0; w < 2; w++) {
         d->runnable[w] = d->has_slice[w] = d->capped[w] = 0;
         d->in_window[w] = ~0ull;
@@ -247,12 +242,14 @@ static void take_plan(struct dispatcher *d, const struct plan *plan, struct sc *
         if (d->entries[i].slice == 0)
             d->entries[i].slice = 1;
         if (e->window_length_us) {
-            d->windows = true;
+            d->windows = d->fixed = true;
             d->entries[i].window_start = us_to_ticks(e->window_offset_us);
             d->entries[i].window_end = us_to_ticks((uint64_t)e->window_offset_us + e->window_length_us);
         }
-        if (e->flags & PLAN_CAPPED)
+        if (e->flags & PLAN_CAPPED) {
+            d->fixed = true;
             d->capped[i >> 6] |= 1ull << (i & 63);
+        }
         sc->entry = (int)i;
         if (sc->runner && sc->runner->state == VCPU_RUNNABLE)
             sc_set_runnable(sc, true);

@@ -9,7 +9,20 @@
 
 /* Whom this pCPU runs next, NULL for nobody; charges, expires timers, arms the comparator. */
 struct vcpu *dispatch(struct cpu *cpu);
-void sc_set_runnable(struct sc *sc, bool runnable);
+/* The runner of `sc` wants to run on it, or no longer.  NULL and one that is in no plan are left alone. */
+static inline void sc_set_runnable(struct sc *sc, bool runnable)
+{
+    if (!sc || sc->entry < 0)
+        return;
+    sc->awake = runnable;
+    uint64_t *word = &sc->cpu->dispatcher.runnable[sc->entry >> 6];
+    uint64_t bit = 1ull << (sc->entry & 63);
+
+    if (runnable)
+        *word |= bit;
+    else
+        *word &= ~bit;
+}
 void dispatcher_drop(struct sc *sc); /* take it out of its plan */
 void timers_expire(struct cpu *cpu, uint64_t t);
 void hyp_timer_arm(uint64_t when); /* CNTPCT ticks; BH_FOREVER disarms */

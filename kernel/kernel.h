@@ -329,6 +329,8 @@ struct dispatcher {
     uint32_t count, flags;
     uint64_t runnable[2], has_slice[2], in_window[2], capped[2]; /* bit = entry */
     bool windows;                                                /* some entry has one */
+    bool fixed;         /* a slice's end matters even to who is alone: not elastic, capped entries, windows */
+    uint64_t next_edge; /* when the epoch ends, or a window begins or ends; ticks */
     struct plan_slot entries[PLAN_ENTRIES_MAX];
 };
 
@@ -380,7 +382,7 @@ void vcpu_exit(struct vcpu *vcpu, enum exit_label label, const uint64_t words[IP
 /* True when it may be touched: not running anywhere. Else its pCPU is kicked and the caller returns RESTART.
  */
 bool vcpu_is_off_cpu(struct vcpu *vcpu);
-/* A system call of `vcpu` (registers in vcpu->regs, PC past the svc or hvc); kernel_lock NOT held. */
+/* A system call of `vcpu` (registers in vcpu->regs, PC past the svc or hvc); kernel_lock held. */
 void syscall(struct vcpu *vcpu, uint64_t number);
 
 /* ---- notification.c --------------------------------------------------------------------------------- */
@@ -476,7 +478,6 @@ struct control {
 };
 struct log {
     struct object object;
-    bool news; /* written to since the reader was told */
     struct slot notify_cap;
 };
 

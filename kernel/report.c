@@ -19,6 +19,7 @@ static uint64_t written; /* bytes since power-on */
 static bool uart_is_ours = true;
 static uint32_t report_lock;
 static struct log log_object;
+bool log_news;
 bool report_refusals;
 
 struct log *log_get(void)
@@ -119,15 +120,13 @@ void kprintf(const char *format, ...)
     vprint(format, args);
     va_end(args);
     unlock();
-    log_object.news = true; /* dispatch signals the reader: a line may be written with any lock held */
+    log_news = true; /* dispatch signals the reader: a line may be written with any lock held */
     this_cpu()->resched = true;
 }
 
 void log_notify(void)
 {
-    if (!log_object.news)
-        return;
-    log_object.news = false;
+    log_news = false;
     if (log_object.notify_cap.kind == CAP_NOTIFICATION)
         notification_signal(slot_object(&log_object.notify_cap), log_object.notify_cap.badge);
 }

@@ -8,6 +8,7 @@
 #include "kernel.h"
 
 struct log *log_get(void);
+extern bool log_news;  /* written to since the reader was told */
 void log_notify(void); /* tell the reader of news; kernel_lock */
 void uart_init(void);
 void uart_put(char c);

@@ -5,7 +5,7 @@
  * The look-ups are generated from idl/syscalls.def (build/gen/syscall_table.c); IPC is decoded by ipc.c.
  *
  * Always true:  a call that returns RESTART has changed nothing that it would not do again.
- * Locking:      takes kernel_lock.
+ * Locking:      kernel_lock.
  */
 #include "aarch64/lock.h"
 #include "ipc.h"
@@ -43,8 +43,6 @@ static enum status decode(struct vcpu *vcpu, uint64_t number)
 void syscall(struct vcpu *vcpu, uint64_t number)
 {
     struct cpu *cpu = this_cpu();
-
-    kernel_lock();
     enum status status = decode(vcpu, number);
 
     if (report_refusals && status != OK && status != ERR_TIME && status < BLOCKED && cpu->current == vcpu)
@@ -59,12 +57,12 @@ void syscall(struct vcpu *vcpu, uint64_t number)
         if (cpu->current == vcpu)
             vcpu->regs.pc -= 4;
         cpu->resched = true;
+        kernel_unlock(); /* it may be another pCPU that has to let go of something first */
+        lock_yield();
+        kernel_lock();
     } else if (status != BLOCKED && cpu->current == vcpu) {
         vcpu->regs.x[0] = status;
     }
-    kernel_unlock();
-    if (status == RESTART)
-        lock_yield(); /* it may be another pCPU that has to let go of something first */
 }
 
 enum status refused(struct vcpu *self, unsigned call, unsigned argument, enum status why)

@@ -22,7 +22,7 @@
 struct cpu cpus[CPU_MAX];
 uint32_t cpu_count;
 
-enum { EC_UNKNOWN = 0x00, EC_FP = 0x07, EC_SVC64 = 0x15, EC_SYSREG = 0x18 };
+enum { EC_UNKNOWN = 0x00, EC_FP = 0x07, EC_SYSREG = 0x18 };
 
 /* ---- the kernel's lock ------------------------------------------------------------------------------ */
 
@@ -124,8 +124,21 @@ static inline void load(struct cpu *cpu, struct vcpu *vcpu, bool locked)
         load_first(cpu, vcpu, locked);
 }
 
+/* Another pCPU wants to touch a vCPU whose state is live here. */
+static __attribute__((noinline)) void let_go(struct cpu *cpu)
+{
+    cpu->evict = false;
+    cpu->current = NULL;
+    if (cpu->loaded)
+        cpu_save(cpu, cpu->loaded);
+    if (cpu->el1_owner)
+        guest_unload(cpu);
+    fp_drop(cpu, true);
+    cpu->resched = true;
+}
+
 /* Nothing to run: wait, with interrupts masked, for one to be pending, and handle it. */
-static void idle(void)
+static __attribute__((noinline)) void idle(struct cpu *cpu)
 {
     kernel_unlock();
     uint64_t virtual = guest_idle_begin();
@@ -135,35 +148,28 @@ static void idle(void)
     guest_idle_end(virtual);
     kernel_lock();
     irq_handle(gic_acknowledge());
+    cpu->resched = true;
 }
 
 /* Leave the kernel: decide who runs, load it.  kernel_lock is held, and released here. */
 static struct vcpu *leave(struct cpu *cpu)
 {
-    for (;;) {
-        if (cpu->evict) { /* another pCPU wants to touch a vCPU whose state is live here */
-            cpu->evict = false;
-            cpu->current = NULL;
-            if (cpu->loaded)
-                cpu_save(cpu, cpu->loaded);
-            if (cpu->el1_owner)
-                guest_unload(cpu);
-            fp_drop(cpu, true);
-            cpu->resched = true;
-        }
-        if (cpu->resched)
-            cpu->current = dispatch(cpu);
-        if (cpu->current)
-            break;
-        idle();
-        cpu->resched = true;
-    }
-    struct vcpu *vcpu = cpu->current;
+    struct vcpu *vcpu;
 
+    for (;;) {
+        if (cpu->evict)
+            let_go(cpu);
+        vcpu = cpu->current;
+        if (cpu->resched)
+            vcpu = cpu->current = dispatch(cpu);
+        if (vcpu)
+            break;
+        idle(cpu);
+    }
     if (cpu->loaded != vcpu)
         load(cpu, vcpu, true);
-    kernel_unlock();
-    if (vcpu->kind == VCPU_GUEST && vcpu->virqs.dirty)
+    lock_give();
+    if (vcpu->kind == VCPU_GUEST)
         guest_enter(vcpu);
     return vcpu;
 }
@@ -184,6 +190,7 @@ _Static_assert(SYS_endpoint_call == 1 && SYS_endpoint_reply_recv == 4, "vectors.
 
 /* ---- traps ------------------------------------------------------------------------------------------ */
 
+struct vcpu *trap_svc(struct vcpu *vcpu);
 struct vcpu *trap_sync(struct vcpu *vcpu, uint64_t esr);
 struct vcpu *trap_irq(struct vcpu *vcpu);
 struct vcpu *trap_serror(struct vcpu *vcpu);
@@ -205,10 +212,6 @@ static void service_sync(struct cpu *cpu, struct vcpu *vcpu, uint64_t esr)
 {
     uint32_t ec = (uint32_t)(esr >> 26);
 
-    if (ec == EC_SVC64) {
-        syscall(vcpu, vcpu->regs.x[0]);
-        return;
-    }
     kernel_lock();
     if ((ec == EC_UNKNOWN || ec == EC_FP || ec == EC_SYSREG) && cpu->el1_owner)
         guest_unload(cpu); /* perhaps a guest's CPACR_EL1 (then EC is 0) or CNTKCTL_EL1: try again without */
@@ -230,9 +233,23 @@ static inline struct vcpu *go_on(struct cpu *cpu)
     }
     if (cpu->loaded != vcpu)
         load(cpu, vcpu, false);
-    if (vcpu->kind == VCPU_GUEST && vcpu->virqs.dirty)
+    if (vcpu->kind == VCPU_GUEST)
         guest_enter(vcpu);
     return vcpu;
+}
+
+/* A system call: most change who runs, so the lock is kept until that is known. */
+static inline struct vcpu *call(struct cpu *cpu, struct vcpu *vcpu, uint64_t number)
+{
+    lock_take();
+    syscall(vcpu, number);
+    return leave(cpu);
+}
+
+/* A service's. */
+struct vcpu *trap_svc(struct vcpu *vcpu)
+{
+    return call(vcpu->cpu, vcpu, vcpu->regs.x[0]);
 }
 
 struct vcpu *trap_sync(struct vcpu *vcpu, uint64_t esr)
@@ -243,6 +260,8 @@ struct vcpu *trap_sync(struct vcpu *vcpu, uint64_t esr)
         fp_take(cpu, vcpu);
     else if (vcpu->kind == VCPU_SERVICE)
         service_sync(cpu, vcpu, esr);
+    else if (guest_calls_kernel(vcpu, esr))
+        return call(cpu, vcpu, guest_call_number(vcpu));
     else
         guest_sync(vcpu, esr);
 

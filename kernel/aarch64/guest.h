@@ -53,6 +53,8 @@
 #define ESR_EC(esr) ((uint32_t)((esr) >> 26 & 0x3fu))
 #define ESR_IL (1ull << 25)
 
+#define EC_HVC 0x16u
+
 /* vcpu->inject */
 enum { INJECT_NONE = 0, INJECT_UNDEF, INJECT_ABORT };
 
@@ -108,6 +110,17 @@ static inline uint64_t guest_idle_begin(void)
 static inline void guest_idle_end(uint64_t hcr)
 {
     ich_hcr_write(hcr);
+}
+
+/* HVC with a function in SMCCC's vendor-specific hypervisor range is a system call. */
+static inline uint32_t guest_call_number(const struct vcpu *vcpu)
+{
+    return (uint32_t)vcpu->regs.x[0] - HVC_BASE;
+}
+
+static inline bool guest_calls_kernel(const struct vcpu *vcpu, uint64_t esr)
+{
+    return ESR_EC(esr) == EC_HVC && guest_call_number(vcpu) < SYS_COUNT;
 }
 
 /* ---- among the guest side's files ------------------------------------------------------------------------

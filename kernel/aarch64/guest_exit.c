@@ -2,7 +2,7 @@
 /*
  * guest_exit.c - what a guest's synchronous exception becomes
  *
- * The kernel itself handles what only moves bits: WFI, SGIs, timers, doorbells, ID registers, system calls.
+ * The kernel itself handles what only moves bits: WFI, SGIs, timers, doorbells, ID registers.
  * The rest is a call to the vmm, decoded as far as the syndrome goes; its reply is written back here.
  *
  * Locking:      entered without kernel_lock; taken for what others may touch (queues, doorbells).
@@ -19,7 +19,6 @@ enum {
     EC_CP14_LDC = 0x06,
     EC_CP10_ID = 0x08,
     EC_CP14_64 = 0x0c,
-    EC_HVC = 0x16,
     EC_SMC = 0x17,
     EC_SYSREG = 0x18,
     EC_INSTRUCTION_ABORT = 0x20,
@@ -40,9 +39,6 @@ enum {
 enum { FAULT_TRANSLATION = 1, FAULT_ACCESS_FLAG = 2, FAULT_PERMISSION = 3 };
 
 #define ISS_IMM16(esr) ((esr)&0xffffull)
-
-/* HVC with a function in SMCCC's vendor-specific hypervisor range is a system call. */
-#define HVC_SYSCALL 0xc6000000u
 
 #define XZR 31u
 
@@ -80,19 +76,6 @@ static void guest_wfi(struct vcpu *vcpu, uint64_t esr)
     if (!vcpu->virqs.dirty || !vgic_pending(vcpu))
         vcpu_block(vcpu, VCPU_WFI);
     kernel_unlock();
-}
-
-/* ---- HVC ------------------------------------------------------------------------------------------------
- */
-
-static inline void guest_hvc(struct vcpu *vcpu, uint64_t esr)
-{
-    uint32_t number = (uint32_t)vcpu->regs.x[0] - HVC_SYSCALL;
-
-    if (number < SYS_COUNT)
-        syscall(vcpu, number);
-    else
-        exit_call(vcpu, EXIT_HVC, esr);
 }
 
 /* ---- accesses to memory that is not there ----------------------------------------------------------------
@@ -187,7 +170,7 @@ void guest_sync(struct vcpu *vcpu, uint64_t esr)
 {
     switch (ESR_EC(esr)) {
     case EC_HVC:
-        guest_hvc(vcpu, esr);
+        exit_call(vcpu, EXIT_HVC, esr);
         break;
     case EC_DATA_ABORT:
     case EC_INSTRUCTION_ABORT:

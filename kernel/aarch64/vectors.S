@@ -83,14 +83,15 @@ bad_sync32:
     cmp x5, #SYS_ENDPOINT_REPLY_RECV
     b.eq 2f
     cmp x5, #SYS_ENDPOINT_CALL
-    b.ne 1f
+    b.ne 3f
     bl fast_call
     cbnz x0, vcpu_enter
     b 3f
 2:  bl fast_reply_recv
     cbnz x0, vcpu_enter
 3:  mov x0, x19
-    mrs x1, esr_el2
+    bl trap_svc
+    b vcpu_enter
 1:  bl trap_sync
     b vcpu_enter
 

@@ -22,22 +22,6 @@
 #define VIRTIO_CONFIG_MAX 64u
 #define VIRTIO_MMIO_NOTIFY 0x50u /* offset of QueueNotify, for a doorbell */
 
-/* 2.1 Device Status Field */
-enum {
-    VIRTIO_ACKNOWLEDGE = 1,
-    VIRTIO_DRIVER = 2,
-    VIRTIO_DRIVER_OK = 4,
-    VIRTIO_FEATURES_OK = 8,
-    VIRTIO_NEEDS_RESET = 64,
-    VIRTIO_FAILED = 128,
-};
-/* 5 Device Types */
-enum { VIRTIO_ID_BLOCK = 2, VIRTIO_ID_CONSOLE = 3 };
-/* 6 Reserved Feature Bits */
-#define VIRTIO_F_INDIRECT_DESC (1ull << 28)
-#define VIRTIO_F_EVENT_IDX (1ull << 29)
-#define VIRTIO_F_VERSION_1 (1ull << 32)
-
 struct virtio_mmio;
 
 /* What a kind of device does, and its numbers. */

@@ -20,24 +20,10 @@
 
 #include "../abi/status.h"
 #include "guest_ram.h"
+#include "virtio.h"
 
-#define VRING_SIZE_MAX 256u
 #define VRING_SEGMENTS_MAX 66u      /* 64 of data, a header, a status byte */
 #define VRING_BYTES_MAX (16u << 20) /* of one chain: keeps every sum of lengths far from wrapping */
-
-/* 2.6.5 The Virtqueue Descriptor Table */
-struct vring_descriptor {
-    uint64_t address;
-    uint32_t length;
-    uint16_t flags;
-    uint16_t next;
-};
-_Static_assert(sizeof(struct vring_descriptor) == 16, "Virtio 1.1, 2.6.5");
-enum { VRING_NEXT = 1, VRING_WRITE = 2, VRING_INDIRECT = 4 };
-
-/* 2.6.6 The Virtqueue Available Ring: flags, idx, ring[size], used_event
- * 2.6.8 The Virtqueue Used Ring:      flags, idx, {id, len}[size], avail_event */
-enum { VRING_AVAIL_NO_INTERRUPT = 1, VRING_USED_NO_NOTIFY = 1 };
 
 struct vring_segment {
     uint8_t *data;

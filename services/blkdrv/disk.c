@@ -10,7 +10,7 @@
 
 #include "disk.h"
 
-_Static_assert(DISK_OPS < UINT8_MAX, "op_of is one byte");
+_Static_assert(DISK_OPS < VIRTQ_NOBODY, "operations own chains");
 
 #define START_PATIENCE_MS 5000u
 #define LOG_QUIET_MS 1000u
@@ -25,7 +25,7 @@ void disk_start(struct disk *disk)
         snprintf(disk->why, sizeof(disk->why), "this machine has none");
         return;
     }
-    bad = pci_find_registers(machine_pci_config(), &disk->reg);
+    bad = device_find(disk);
     if (!bad && machine_device_start(QUEUE_PAGES_READ_ONLY, &memory) != OK)
         bad = "blkdrv's memory_kib does not hold its queue";
     if (!bad) {
@@ -43,7 +43,7 @@ bool disk_has_room(const struct disk *disk)
 {
     if (disk->in_flight == DISK_OPS)
         return false;
-    return disk->state != DISK_READY || (!disk->alone && disk->free_desc_count >= DISK_DESCS_MAX);
+    return disk->state != DISK_READY || (!disk->alone && disk->queue.free_count >= DISK_DESCS_MAX);
 }
 
 static void op_fail(struct disk *disk, struct disk_op *op)
@@ -72,12 +72,7 @@ void disk_submit(struct disk *disk, const struct disk_work *work)
 
 void disk_kick(struct disk *disk)
 {
-    if (!disk->news)
-        return;
-    disk->news = false;
-    machine_dma_barrier();
-    if ((disk->used->flags & USED_NO_NOTIFY) == 0)
-        *(volatile uint16_t *)disk->doorbell = 0;
+    virtq_kick(&disk->queue);
 }
 
 /* ---- coming back ------------------------------------------------------------------------------ */
@@ -206,7 +201,7 @@ static void disk_recover(struct disk *disk, const char *reason, const struct dma
 {
     const char *bad = device_start(disk);
 
-    disk->broken = false;
+    disk->queue.broken = false;
     disk->resets++;
     if (bad) {
         disk->state = DISK_DEAD;
@@ -245,17 +240,18 @@ void disk_check(struct disk *disk)
     fault = machine_dma_fault();
     if (fault.count != disk->faults_seen)
         fault_recover(disk, &fault);
-    else if ((device_status(disk) & STATUS_NEEDS_RESET) != 0)
+    else if ((virtio_pci_status(&disk->pci) & VIRTIO_NEEDS_RESET) != 0)
         disk_recover(disk, "the device needs a reset", NULL);
-    else if (disk->broken)
+    else if (disk->queue.broken)
         disk_recover(disk, "the device wrote nonsense", NULL);
 }
 
 void disk_interrupt(struct disk *disk)
 {
-    if (!disk->reg.isr)
+    if (!disk->pci.isr)
         return;
-    uint8_t isr = *disk->reg.isr; /* reading lowers the line, so that irq_ack does not fire again */
+    uint8_t isr =
+        virtio_pci_isr(&disk->pci); /* reading lowers the line, so that irq_ack does not fire again */
     machine_irq_ack();
 
     if ((isr & ISR_CONFIG) != 0)
@@ -289,7 +285,7 @@ enum status disk_read_block(struct disk *disk, uint64_t block, void *buffer)
     disk_kick(disk);
 
     while (!disk_take_completion(disk, &done)) {
-        uint64_t events = disk->broken ? EV_FAULT : machine_wait_events(deadline);
+        uint64_t events = disk->queue.broken ? EV_FAULT : machine_wait_events(deadline);
 
         if (events & EV_IRQ)
             disk_interrupt(disk);

@@ -14,6 +14,7 @@
 
 #include "../../lib/abi/status.h"
 #include "../../lib/ring/blk_ring.h"
+#include "../../lib/virtio/virtio_pci.h"
 #include "machine.h"
 #include "virtio_blk.h"
 
@@ -51,11 +52,9 @@ enum disk_op_state {
 struct disk_op {
     enum disk_op_state state;
     struct disk_work work;
-    uint64_t deadline;   /* in the device for longer than this: the device is stuck */
-    uint16_t head;       /* its first descriptor */
-    uint16_t desc_count; /* chained by desc_next */
-    bool flush_next;     /* the write half of BLK_WRITE_FUA */
-    uint8_t resets;      /* that it went through */
+    uint64_t deadline; /* in the device for longer than this: the device is stuck */
+    bool flush_next;   /* the write half of BLK_WRITE_FUA */
+    uint8_t resets;    /* that it went through */
 };
 
 enum disk_state {
@@ -64,51 +63,28 @@ enum disk_state {
     DISK_DEAD, /* did not come back from a reset: every request fails */
 };
 
-/* Where the registers are: 4.1.4 of the specification, found by pci.c. */
-struct disk_registers {
-    volatile uint8_t *common;
-    volatile uint8_t *isr;
-    volatile uint8_t *config;
-    volatile uint8_t *notify;
-    uint32_t notify_bytes;
-    uint32_t notify_multiplier;
-};
-
 struct disk {
     enum disk_state state;
     char why[100]; /* why it is not ready */
-    struct disk_registers reg;
-    volatile uint8_t *doorbell;
+    struct virtio_pci pci;
 
     uint64_t sectors; /* 512 bytes each */
     uint32_t block_bytes;
     bool read_only;
     bool has_flush;
 
-    /* queue memory, shared with the device: descriptors and avail ring are read-only for it */
-    struct virtq_desc *desc;
-    struct virtq_avail *avail;
+    /* queue memory, shared with the device: descriptors, avail ring and headers are read-only for it; the
+     * queue is broken when the device says so or wrote nonsense: recover */
+    struct virtq queue;                /* chains belong to operations, by number */
     struct virtio_blk_header *headers; /* by operation */
-    volatile struct virtq_used *used;
-    volatile uint8_t *results; /* status bytes, by operation */
-    uint8_t *buffer;           /* one page of our own, for start-up */
+    volatile uint8_t *results;         /* status bytes, by operation */
+    uint8_t *buffer;                   /* one page of our own, for start-up */
 
-    /* our own account of it */
-    uint16_t queue_size;
-    uint16_t avail_index;
-    uint16_t used_index;   /* of what was taken from the used ring */
-    uint16_t proven_index; /* up to here nothing was refused by the SMMU before it was done */
-    uint16_t free_desc;
-    uint16_t free_desc_count;
-    uint16_t desc_next[QUEUE_SIZE_MAX];
-    uint8_t op_of[QUEUE_SIZE_MAX]; /* by head descriptor */
     struct disk_op ops[DISK_OPS];
     uint32_t in_flight; /* operations that are not free */
     uint32_t suspects;  /* of those, in state DISK_OP_SUSPECT */
     bool alone;         /* what is in the device was a suspect: nothing may join it */
     uint32_t failed;    /* of those, in state DISK_OP_FAILED */
-    bool news;          /* put into the avail ring since the last doorbell */
-    bool broken;        /* the device says so, or wrote nonsense: recover */
     uint64_t faults_seen;
     uint32_t resets;
     uint64_t quiet_until; /* resets are logged once a second at most */
@@ -133,19 +109,14 @@ void disk_check(struct disk *disk);
 void disk_check_age(struct disk *disk);
 bool disk_take_completion(struct disk *disk, struct disk_done *done);
 
-/* pci.c: fill `reg` from the function's configuration; NULL, or what is wrong with it. */
-const char *pci_find_registers(const uint8_t *config, struct disk_registers *reg);
-
-/* device.c: the steps of 3.1.1, with our queue.  NULL, or what is wrong with the device. */
+/* device.c: where its registers are; the steps of 3.1.1, with our queue.  NULL, or what is wrong with it. */
+const char *device_find(struct disk *disk);
 const char *device_start(struct disk *disk);
-bool device_reset(struct disk *disk);
-uint8_t device_status(const struct disk *disk);
 
-/* queue.c: the virtqueue. */
+/* queue.c: operations in the virtqueue. */
 void queue_layout(struct disk *disk, uint8_t *memory);
 #define QUEUE_PAGES_READ_ONLY 2u
 uint64_t queue_iova(const struct disk *disk, const volatile void *at);
-void queue_reset(struct disk *disk);
 void queue_put(struct disk *disk, uint32_t op);
 bool queue_take(struct disk *disk, uint32_t *op, enum status *status);
 

@@ -196,7 +196,7 @@ static bool completion_take(struct blkdrv *drv, struct disk_done *done)
 {
     if (disk_take_completion(&drv->disk, done))
         return true;
-    if (!drv->disk.broken)
+    if (!drv->disk.queue.broken)
         return false;
     disk_check(&drv->disk);
     return disk_take_completion(&drv->disk, done);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "../../lib/abi/abi.h"
+#include "../../lib/virtio/driver.h" /* clock, barrier, BARs */
 
 /* Bits of the events Notification. */
 #define EV_IRQ (UINT64_C(1) << 0)   /* the disk interrupts */
@@ -29,20 +30,13 @@
 #define QUEUE_PAGES 4u
 
 void machine_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
-uint64_t machine_now(void);
-uint64_t machine_after_ms(uint64_t ms);
 
 /* Events without messages, for start-up only: waits until the deadline; 0 when it passed. */
 uint64_t machine_wait_events(uint64_t deadline);
-/* Before the device's memory and the device's registers, and back. */
-void machine_dma_barrier(void);
 
 /* ---- the device; ERR_CAP when there is none in this machine ---- */
 bool machine_has_device(void);
 const uint8_t *machine_pci_config(void);
-/* Registers of the index-th memory BAR, MACHINE_BAR_BYTES at most.  NULL: we hold no such BAR. */
-volatile uint8_t *machine_bar(uint32_t index);
-#define MACHINE_BAR_BYTES 0x100000u
 /*
  * Zeroed queue memory, QUEUE_PAGES pages, visible to the device at IOVA_QUEUE: the first `read_only` pages
  * for loads only.  Interrupt and faults arrive as events from now on.

@@ -73,7 +73,7 @@ void fake_reset(void)
     memset(frames, 0, sizeof(frames));
     fake.has_device = true;
     fake.now = 1000;
-    fake.features = FEATURE_VERSION_1 | FEATURE_ACCESS_PLATFORM | FEATURE_BLK_FLUSH | FEATURE_BLK_SIZE;
+    fake.features = VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | FEATURE_BLK_FLUSH | FEATURE_BLK_SIZE;
     disk_make();
     fake_restart();
 }
@@ -95,7 +95,7 @@ static void device_fail(uint64_t address)
 {
     fake.fault.count++;
     fake.fault.address = address;
-    bar[COMMON_STATUS] |= STATUS_NEEDS_RESET;
+    bar[COMMON_STATUS] |= VIRTIO_NEEDS_RESET;
     bar[0x1000] |= ISR_CONFIG;
 }
 
@@ -141,9 +141,9 @@ static void note(struct virtio_blk_header *header)
 }
 
 /* False: it stumbled over an address. */
-static bool chain_run(const struct virtq_desc *table, uint16_t head)
+static bool chain_run(const struct vring_descriptor *table, uint16_t head)
 {
-    const struct virtq_desc *d = &table[head];
+    const struct vring_descriptor *d = &table[head];
     struct virtio_blk_header *header = (struct virtio_blk_header *)reach(d->address, d->length, false);
     uint8_t result = VIRTIO_BLK_OK;
 
@@ -156,8 +156,8 @@ static bool chain_run(const struct virtq_desc *table, uint16_t head)
     note(header);
     for (;;) {
         d = &table[d->next];
-        bool is_last = (d->flags & DESC_NEXT) == 0;
-        uint8_t *data = reach(d->address, d->length, (d->flags & DESC_DEVICE_WRITES) != 0);
+        bool is_last = (d->flags & VRING_NEXT) == 0;
+        uint8_t *data = reach(d->address, d->length, (d->flags & VRING_WRITE) != 0);
 
         if (!data && fake.hides && !is_last) {
             fake.fault.count += d->length;
@@ -196,13 +196,13 @@ uint64_t fake_device_run(void)
 {
     bool was_set_up = bar[COMMON_QUEUE_ENABLE] == 1;
 
-    if ((bar[COMMON_STATUS] & STATUS_DRIVER_OK) == 0 || (bar[COMMON_STATUS] & STATUS_NEEDS_RESET) != 0)
+    if ((bar[COMMON_STATUS] & VIRTIO_DRIVER_OK) == 0 || (bar[COMMON_STATUS] & VIRTIO_NEEDS_RESET) != 0)
         return bar[0x1000] ? EV_IRQ : 0;
     if (was_set_up) { /* since we last looked */
         device_avail = device_used = 0;
         bar[COMMON_QUEUE_ENABLE] = 2;
     }
-    const struct virtq_desc *table = (void *)reach(bar_field64(COMMON_QUEUE_DESC), 4096, false);
+    const struct vring_descriptor *table = (void *)reach(bar_field64(COMMON_QUEUE_DESC), 4096, false);
     const struct virtq_avail *avail = (void *)reach(bar_field64(COMMON_QUEUE_DRIVER), 518, false);
     struct virtq_used *used = (void *)reach(bar_field64(COMMON_QUEUE_DEVICE), 2054, true);
 
@@ -213,7 +213,7 @@ uint64_t fake_device_run(void)
             break;
         used_add(used, head);
     }
-    return (bar[0x1000] ? EV_IRQ : 0) | (bar[COMMON_STATUS] & STATUS_NEEDS_RESET ? EV_FAULT : 0);
+    return (bar[0x1000] ? EV_IRQ : 0) | (bar[COMMON_STATUS] & VIRTIO_NEEDS_RESET ? EV_FAULT : 0);
 }
 
 /* ---- machine.h ------------------------------------------------------------------------------------- */
@@ -251,7 +251,7 @@ uint64_t machine_wait_events(uint64_t deadline)
 void machine_dma_barrier(void)
 {
     if (fake.stuck)
-        bar[COMMON_STATUS] |= STATUS_NEEDS_RESET;
+        bar[COMMON_STATUS] |= VIRTIO_NEEDS_RESET;
 }
 
 bool machine_has_device(void)

@@ -4,8 +4,8 @@
  *
  * links: tests/unit/blkdrv_fake.c tests/unit/gpt_image.c lib/ring/blk_ring.c services/blkdrv/gpt.c
  * links: services/blkdrv/crc32.c services/blkdrv/disk.c services/blkdrv/device.c services/blkdrv/queue.c
- * links: services/blkdrv/pci.c services/blkdrv/io.c services/blkdrv/session.c services/blkdrv/persist.c
- * links: services/blkdrv/volumes.c
+ * links: services/blkdrv/io.c services/blkdrv/session.c services/blkdrv/persist.c services/blkdrv/volumes.c
+ * links: lib/virtio/virtio_pci.c lib/virtio/virtio_pci_find.c lib/virtio/virtq.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -135,7 +135,7 @@ static void disk_and_its_volumes_are_found(void **state)
 static void device_whose_dma_bypasses_the_smmu_is_refused(void **state)
 {
     (void)state;
-    fake.features = FEATURE_VERSION_1 | FEATURE_BLK_FLUSH;
+    fake.features = VIRTIO_F_VERSION_1 | FEATURE_BLK_FLUSH;
     fake_restart();
     driver_start();
     assert_int_equal(drv.disk.state, DISK_NONE);
@@ -441,7 +441,7 @@ static void requests_beyond_the_devices_room_wait_their_turn(void **state)
     settle();
     assert_true(drv.starved != 0);
     assert_int_equal(drv.again, 0); /* nobody polls for room */
-    assert_true(drv.disk.free_desc_count < DISK_DESCS_MAX || drv.disk.in_flight == DISK_OPS);
+    assert_true(drv.disk.queue.free_count < DISK_DESCS_MAX || drv.disk.in_flight == DISK_OPS);
     fake.holds = false;
     settle();
     for (uint32_t c = 0; c < CLIENTS_MAX; c++)
@@ -449,7 +449,7 @@ static void requests_beyond_the_devices_room_wait_their_turn(void **state)
             expect(&fronts[c], i, OK);
     assert_int_equal(fake.reads, answered);
     assert_int_equal(drv.disk.in_flight, 0);
-    assert_int_equal(drv.disk.free_desc_count, drv.disk.queue_size);
+    assert_int_equal(drv.disk.queue.free_count, drv.disk.queue.size);
 }
 
 static void broken_ring_stops_its_session_only(void **state)

@@ -313,6 +313,39 @@ static void lone_runner_of_an_elastic_plan_is_not_interrupted(void **state)
     assert_int_equal(armed[0], clock_now + 5);
 }
 
+static void switches_leave_the_timer_alone_and_an_early_one_is_set_anew(void **state)
+{
+    setup(state);
+    memset(plan, 0, sizeof *plan);
+    plan->epoch_us = 10000;
+    plan->flags = PLAN_ELASTIC;
+    plan->count = 2;
+    for (uint32_t i = 0; i < 2; i++)
+        plan->entries[i] = (struct plan_entry){.sc = SLOT_SC0 + i, .slice_us = 1000 * (i + 1)};
+    assert_int_equal(sys_dispatcher_commit(&self, &cpu->dispatcher), OK);
+    model_take_plan();
+    vcpu_wake(vcpus[1]);
+    enter();
+    vcpu_wake(vcpus[0]);
+    enter();
+    assert_int_equal(armed[0], clock_now + 1000);
+    unsigned before = arms;
+    uint64_t set_to = armed[0];
+    for (unsigned i = 0; i < 50; i++) {
+        clock_now += 3;
+        vcpu_block(vcpus[0], VCPU_WAITING);
+        enter();
+        clock_now += 3;
+        vcpu_wake(vcpus[0]);
+        enter();
+    }
+    assert_int_equal(arms, before);
+    clock_now = set_to;
+    enter();
+    assert_int_equal(arms, before + 1);
+    assert_int_equal(armed[0], clock_now + model.entries[0].left);
+}
+
 static void another_pcpus_plan_kicks_it(void **state)
 {
     setup(state);
@@ -351,6 +384,7 @@ int main(void)
         cmocka_unit_test(plans_run_as_the_rule_says),
         cmocka_unit_test(epochs_ends_are_told),
         cmocka_unit_test(lone_runner_of_an_elastic_plan_is_not_interrupted),
+        cmocka_unit_test(switches_leave_the_timer_alone_and_an_early_one_is_set_anew),
         cmocka_unit_test(another_pcpus_plan_kicks_it),
         cmocka_unit_test(context_that_ends_leaves_the_plan),
     };

@@ -15,9 +15,9 @@
 
 struct cpu cpus[CPU_MAX];
 uint32_t cpu_count;
-unsigned here, kicks[CPU_MAX], preempt_percent, virqs_set, exits_answered, aspace_steps;
+unsigned here, arms, kicks[CPU_MAX], preempt_percent, virqs_set, exits_answered, aspace_steps;
 uint64_t clock_now, armed[CPU_MAX], preempt_at, preempt_looks;
-bool report_refusals;
+bool report_refusals, log_news;
 
 /* ---- numbers at random: xorshift64* */
 static uint64_t random_state;
@@ -70,6 +70,7 @@ void kernel_unlock(void)
 void hyp_timer_arm(uint64_t when)
 {
     armed[here] = when;
+    arms++;
 }
 
 uint64_t timer_hz(void)
@@ -268,6 +269,7 @@ void kcore_reset(void)
     memset(kicks, 0, sizeof kicks);
     cpu_count = 4;
     here = 0;
+    arms = 0;
     clock_now = 1000;
     preempt_at = preempt_looks = 0;
     preempt_percent = virqs_set = exits_answered = aspace_steps = 0;

@@ -13,6 +13,7 @@
 extern unsigned here;           /* which pCPU executes the kernel */
 extern uint64_t clock_now;      /* ticks of 1 us */
 extern uint64_t armed[CPU_MAX]; /* what each pCPU's timer was set to */
+extern unsigned arms;           /* how often one was */
 extern unsigned kicks[CPU_MAX]; /* interrupts sent to it */
 extern uint64_t preempt_at;     /* the how-manyeth look at preempt_wanted() from now says yes; 0: none does */
 extern uint64_t preempt_looks;  /* how often it was asked */
