@@ -37,4 +37,4 @@ $(GEN_MANIFEST): tools/gen_manifest.py system/bulkhead.toml | build/setup.mk
 	$(Q)touch $@
 
 $(GEN)/syscall_table.c: $(GEN_SYSCALLS) ;
-$(GEN)/manifest.c: $(GEN_MANIFEST) ;
+$(GEN)/manifest.c $(GEN)/networks.c: $(GEN_MANIFEST) ;

@@ -52,10 +52,10 @@ SERVICE_LIBS := $(B)/lib/libshared.a $(ARM64_LIB)/libprotobuf-nanopb.a $(ARM64_L
 link_service = $(LD_TARGET) --fatal-warnings -static -nostdlib --gc-sections -z max-page-size=4096 -z noexecstack \
     -T lib/bh/service.ld -Map=$(@:.elf=.map) -o $@ $(filter %.o,$^) --start-group $(SERVICE_LIBS) --end-group
 
-# $(1): a service.  init alone is linked with the manifest's tables.
+# $(1): a service.  init alone is linked with the manifest's tables, netdrv with that of the networks.
 define service_rules
 $(1)_OBJECTS := $$(patsubst %,$$(B)/obj/%.o,$$(call sources_in,services/$(1))) \
-    $$(if $$(filter init,$(1)),$$(B)/obj/gen/manifest.c.o)
+    $$(if $$(filter init,$(1)),$$(B)/obj/gen/manifest.c.o) $$(if $$(filter netdrv,$(1)),$$(B)/obj/gen/networks.c.o)
 $$(B)/services/$(1).elf: $$($(1)_OBJECTS) $$(LIBBH_OBJECTS) $$(B)/lib/libshared.a lib/bh/service.ld
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)

@@ -5,13 +5,15 @@
 usage: gen_manifest.py BULKHEAD_TOML OUTDIR
 
 Writes OUTDIR/caps_DOMAIN.h (the slots of each service's CSpace), OUTDIR/manifest.h and manifest.c (the tables that
-init boots from).  The keys are explained at the beginning of bulkhead.toml.
+init boots from), OUTDIR/networks.c (netdrv's table of networks, services/netdrv/networks.h).  The keys are explained at
+the beginning of bulkhead.toml.
 
 Always true: what is generated has been judged - no unknown key, no two owners of a device or an interrupt, no
 peer that does not serve, no two sessions with one badge.  A domain's number is its place in the file; init is 0.
 Slots: single ones and ranges from SLOT_PEERS up; ranges that would reach SLOT_FREE begin there instead, and the first
 slot that a service may use by itself (first_free) follows them.
 """
+import ipaddress
 import os
 import re
 import sys
@@ -213,6 +215,178 @@ class Template(Domain):
             self.grants.append((slot, self.slots.take(slot)))
 
 
+# ---- networks --------------------------------------------------------------------------------------
+
+NETWORK_KEYS = {"mode": str, "uplink": bool, "vlan": int, "address": str, "dhcp": list, "forwards": list}
+ROUTER_KEYS = {"address": str, "gateway": str, "dns": str, "vlan": int}
+NETWORK_MODES = ("bridge", "nat", "route")
+NETWORKS_MAX = 16
+ROUTED_MAX = 8  # ROUTE_NETWORKS in services/netdrv/route.h
+FORWARDS_MAX = 32  # NAT_FORWARDS in services/netdrv/nat.h, of all networks
+PROTOCOLS = {"tcp": 6, "udp": 17}
+
+
+class Table:
+    """A table with addresses in it."""
+
+    def __init__(self, where, table, known):
+        self.where, self.table = where, table
+        if not isinstance(table, dict):
+            raise ManifestError(f"{where}: expected a table")
+        for key, value in table.items():
+            if key not in known:
+                self.fail(key, "there is no such key")
+            if type(value) is not known[key]:
+                self.fail(key, f"expected {known[key].__name__}, found {type(value).__name__}")
+
+    def fail(self, key, text):
+        raise ManifestError(f"{self.where} {key}: {text}")
+
+    def needed(self, key):
+        return self.table.get(key) or self.fail(key, "missing")
+
+    def read_vlan(self):
+        self.vlan = self.table.get("vlan", 0)
+        if "vlan" in self.table and not 1 <= self.vlan <= 4094:
+            self.fail("vlan", f"{self.vlan} is not within 1..4094")
+
+    def interface_of(self, key):
+        """A host's address with its network: "10.0.3.1/24"."""
+        text = self.needed(key)
+        try:
+            interface = ipaddress.IPv4Interface(text)
+        except ValueError:
+            self.fail(key, f'`{text}` is not an address with its prefix, as "10.0.3.1/24"')
+        if not 8 <= interface.network.prefixlen <= 30:
+            self.fail(key, f"/{interface.network.prefixlen} is not within /8../30")
+        self.check_host(key, interface.ip, interface.network)
+        return interface
+
+    def address_of(self, key, text, network=None):
+        try:
+            address = ipaddress.IPv4Address(text)
+        except ValueError:
+            self.fail(key, f"`{text}` is not an IPv4 address")
+        if network:
+            self.check_host(key, address, network)
+        return address
+
+    def check_host(self, key, address, network):
+        if address not in network or address in (network.network_address, network.broadcast_address):
+            self.fail(key, f"{address} is no host's address in {network}")
+
+
+class Router(Table):
+    """[router]: where networks of mode nat and route meet the outside."""
+
+    def __init__(self, table):
+        super().__init__("[router]", table, ROUTER_KEYS)
+        self.address = self.interface_of("address")
+        self.gateway = self.address_of("gateway", self.needed("gateway"), self.address.network)
+        if self.gateway == self.address.ip:
+            self.fail("gateway", f"{self.gateway} is the router's own address")
+        self.dns = self.address_of("dns", table["dns"]) if "dns" in table else None
+        self.read_vlan()
+
+
+class Network(Table):
+    """One [network.NAME], judged."""
+
+    def __init__(self, name, table):
+        super().__init__(f"[network.{name}]", table, NETWORK_KEYS)
+        if not re.match(r"[a-z][a-z0-9_-]{0,30}$", name):
+            raise ManifestError(f"{self.where}: not a name (small letters, digits, `_`, `-`, at most 31)")
+        self.name, self.mode = name, self.needed("mode")
+        if self.mode not in NETWORK_MODES:
+            self.fail("mode", f"`{self.mode}` is not one of {', '.join(NETWORK_MODES)}")
+        self.uplink = table.get("uplink", False)
+        self.address = self.dhcp = None
+        self.forwards = []
+        self.read_vlan()
+        for key in ("address", "dhcp", "forwards") if self.mode == "bridge" else ("uplink", "vlan"):
+            if key in table:
+                self.fail(key, f"a network of mode {self.mode} has none")
+        if self.vlan and not self.uplink:
+            self.fail("vlan", "it is a VLAN of the uplink, which this network does not have")
+        if self.mode != "bridge":
+            self.read_addresses()
+
+    def read_addresses(self):
+        self.address = self.interface_of("address")
+        if "dhcp" in self.table:
+            self.read_dhcp(self.address.network)
+        if "forwards" in self.table and self.mode != "nat":
+            self.fail("forwards", "only a network of mode nat forwards ports")
+        for i, forward in enumerate(self.table.get("forwards", [])):
+            self.read_forward(f"forwards[{i}]", forward, self.address.network)
+
+    def read_dhcp(self, inside):
+        value = self.table["dhcp"]
+        if len(value) != 2:
+            self.fail("dhcp", "expected [FIRST, LAST]")
+        first, last = (self.address_of("dhcp", text, inside) for text in value)
+        if first > last:
+            self.fail("dhcp", f"{first} is above {last}")
+        if first <= self.address.ip <= last:
+            self.fail("dhcp", f"{self.address.ip} is the network's own address")
+        self.dhcp = (first, last)
+
+    def read_forward(self, key, forward, inside):
+        if not isinstance(forward, dict) or not {"proto", "port", "to"} <= set(forward) <= {"proto", "port", "to", "to_port"}:
+            self.fail(key, 'expected { proto = "tcp" or "udp", port = N, to = "ADDRESS", to_port = N }')
+        proto = PROTOCOLS.get(forward["proto"]) or self.fail(key, f"proto `{forward['proto']}` is not tcp or udp")
+        ports = forward["port"], forward.get("to_port", forward["port"])
+        for port in ports:
+            if type(port) is not int or not 0 < port < 65536:
+                self.fail(key, f"port {port} is not within 1..65535")
+        to = self.address_of(key, forward["to"], inside)
+        if to == self.address.ip:
+            self.fail(key, f"{to} is the network's own address")
+        self.forwards.append((proto, ports[0], to, ports[1]))
+
+
+def check_bridges(networks):
+    bridges = {}
+    for n in networks:
+        if n.uplink and bridges.setdefault(n.vlan, n) is not n:
+            what = f"VLAN {n.vlan} of the uplink" if n.vlan else "the uplink's untagged traffic"
+            n.fail("vlan", f"{what} belongs to {bridges[n.vlan].where} already")
+
+
+def check_addresses(networks, router):
+    """No two subnets overlap, outside included."""
+    seen = [(router.where, router.address)] if router else []
+    for n in (n for n in networks if n.address):
+        for where, address in seen:
+            if address.network.overlaps(n.address.network):
+                n.fail("address", f"{n.address.network} overlaps that of {where}")
+        seen.append((n.where, n.address))
+
+
+def check_forwards(networks, router):
+    owners = {}
+    for n in networks:
+        if n.forwards and not router:
+            n.fail("forwards", "there is no [router]: nothing comes in from outside")
+        for forward in n.forwards:
+            if forward[:2] in owners:
+                n.fail("forwards", f"port {forward[1]} is forwarded already, by {owners[forward[:2]]}")
+            owners[forward[:2]] = n.where
+    if len(owners) > FORWARDS_MAX:
+        raise ManifestError(f"at most {FORWARDS_MAX} forwards")
+
+
+def check_networks(networks, router):
+    """No two networks share what only one can have."""
+    if len(networks) > NETWORKS_MAX:
+        raise ManifestError(f"at most {NETWORKS_MAX} networks")
+    if sum(n.mode != "bridge" for n in networks) > ROUTED_MAX:
+        raise ManifestError(f"at most {ROUTED_MAX} networks of mode nat or route")
+    check_bridges(networks)
+    check_addresses(networks, router)
+    check_forwards(networks, router)
+
+
 # ---- judgement of the whole -----------------------------------------------------------------------
 
 
@@ -252,8 +426,8 @@ def load(path):
     with open(path, "rb") as f:
         tree = tomllib.load(f)
     for key in tree:
-        if key not in ("domain", "template"):
-            raise ManifestError(f"[{key}]: expected [domain.NAME] and [template.NAME] only")
+        if key not in ("domain", "template", "network", "router"):
+            raise ManifestError(f"[{key}]: expected [domain.NAME], [template.NAME], [network.NAME] and [router] only")
     tables = tree.get("domain", {})
     if next(iter(tables), None) != "init":
         raise ManifestError("[domain.init] must come first")
@@ -272,7 +446,10 @@ def load(path):
     vmm.place()
     check_owners(domains.values())
     check_sessions(domains.values())
-    return list(domains.values()), vmm
+    networks = [Network(name, table) for name, table in tree.get("network", {}).items()]
+    router = Router(tree["router"]) if "router" in tree else None
+    check_networks(networks, router)
+    return list(domains.values()), vmm, networks, router
 
 
 # ---- C ---------------------------------------------------------------------------------------------
@@ -451,6 +628,36 @@ def make_source(domains, vmm):
     return "".join(out)
 
 
+def host(address):
+    return f"{int(address):#x}u"
+
+
+def make_network(n):
+    fields = [("name", f'"{n.name}"'), ("mode", f"NETWORK_{n.mode.upper()}"), ("uplink", str(n.uplink).lower()),
+              ("vlan", n.vlan)]
+    if n.address:
+        fields += [("address", host(n.address.ip)), ("prefix", n.address.network.prefixlen)]
+    if n.dhcp:
+        fields += [("dhcp_first", host(n.dhcp[0])), ("dhcp_last", host(n.dhcp[1]))]
+    return f"    {{\n{initialiser(fields, ' ' * 8)}    }},\n"
+
+
+def make_networks(networks, router):
+    forwards = [f"{{{proto}, {port}, {host(to)}, {to_port}}}" for n in networks for proto, port, to, to_port in n.forwards]
+    out = [f"{SPDX}/* networks.c - {MADE} */\n#include <stddef.h>\n\n#include \"services/netdrv/networks.h\"\n\n"]
+    forwards_text, forwards_ref = array("struct network_forward", "forwards", forwards)
+    if networks:
+        rows = "".join(make_network(n) for n in networks)
+        out.append(f"static const struct network_config networks[] = {{\n{rows}}};\n")
+    fields = [("network_count", len(networks)), ("networks", "networks" if networks else "NULL"),
+              ("forward_count", len(forwards)), ("forwards", forwards_ref)]
+    if router:
+        fields += [("address", host(router.address.ip)), ("prefix", router.address.network.prefixlen),
+                   ("gateway", host(router.gateway)), ("dns", host(router.dns or 0)), ("vlan", router.vlan)]
+    out.append(forwards_text + f"\nconst struct networks_config networks_config = {{\n{initialiser(fields, ' ' * 4)}}};\n")
+    return "".join(out)
+
+
 def write_if_changed(path, text):
     try:
         with open(path, encoding="utf-8") as f:
@@ -467,7 +674,7 @@ def main(argv):
         sys.exit(__doc__.split("\n\n")[1])
     _, source, outdir = argv
     try:
-        domains, vmm = load(source)
+        domains, vmm, networks, router = load(source)
     except (ManifestError, tomllib.TOMLDecodeError, OSError) as e:
         sys.exit(f"gen_manifest.py: {source}: {e}")
     os.makedirs(outdir, exist_ok=True)
@@ -475,6 +682,7 @@ def main(argv):
         write_if_changed(os.path.join(outdir, f"caps_{d.name}.h"), make_caps(d))
     write_if_changed(os.path.join(outdir, "manifest.h"), make_header(domains))
     write_if_changed(os.path.join(outdir, "manifest.c"), make_source(domains, vmm))
+    write_if_changed(os.path.join(outdir, "networks.c"), make_networks(networks, router))
 
 
 if __name__ == "__main__":

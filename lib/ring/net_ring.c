@@ -226,6 +226,11 @@ bool net_ring_take(struct net_consumer *c, struct net_descriptor *descriptor, ui
     return false;
 }
 
+void net_ring_put_back(struct net_consumer *c)
+{
+    c->take--;
+}
+
 void net_ring_done(struct net_consumer *c)
 {
     word_store(&c->ring->taken, c->take);

@@ -142,6 +142,8 @@ bool net_producer_may_sleep(struct net_producer *p, uint32_t pages);
  * net_ring_done.
  */
 bool net_ring_take(struct net_consumer *c, struct net_descriptor *descriptor, uint32_t *bad);
+/* The packet taken last (once) is taken again next time, and judged again. */
+void net_ring_put_back(struct net_consumer *c);
 /* All packets taken so far have been copied: their pages go back. */
 void net_ring_done(struct net_consumer *c);
 bool net_consumer_must_signal(

@@ -58,8 +58,9 @@ struct domain {
     slot_t events;   /* its Notification */
     slot_t exits;    /* init's Endpoint with fault_badge */
     slot_t sc;
-    slot_t cspace; /* kept if the manifest says so, else made anew */
-    slot_t rings;  /* rows of frames */
+    slot_t cspace;    /* kept if the manifest says so, else made anew */
+    slot_t rings;     /* rows of frames */
+    bool rings_given; /* into a kept CSpace, for good */
     slot_t persist;
     slot_t devices[8]; /* rows, one for each of the manifest's devices */
     slot_t irqs;       /* row */

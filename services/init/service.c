@@ -112,11 +112,24 @@ static enum status kept_map(struct domain *domain)
     return status;
 }
 
+/* Once into a CSpace that is kept: what clients hold of the rings then stays derived from the driver's own
+ * capabilities, so that it can revoke what was given out before a restart. */
+static enum status rings_give(struct domain *domain)
+{
+    const struct manifest_domain *manifest = domain->manifest;
+    enum status status;
+
+    if (domain->rings_given)
+        return OK;
+    status = give_row(domain, manifest->rings_slot, domain->rings, manifest->rings, RIGHT_READ | RIGHT_WRITE);
+    domain->rings_given = status == OK && manifest->keep_cspace;
+    return status;
+}
+
 static enum status kept_give(struct domain *domain)
 {
     const struct manifest_domain *manifest = domain->manifest;
-    enum status status =
-        give_row(domain, manifest->rings_slot, domain->rings, manifest->rings, RIGHT_READ | RIGHT_WRITE);
+    enum status status = rings_give(domain);
 
     for (uint32_t i = 0; status == OK && i < manifest->device_count; i++)
         status = domain_give(domain, manifest->device_slot + i, domain->devices[i], RIGHT_READ | RIGHT_WRITE);

@@ -3,7 +3,7 @@
  * test_blkdrv.c - claims about the disk driver, from a vmm's ring to a device and back
  *
  * links: tests/unit/blkdrv_fake.c tests/unit/gpt_image.c lib/ring/blk_ring.c services/blkdrv/gpt.c
- * links: services/blkdrv/crc32.c services/blkdrv/disk.c services/blkdrv/device.c services/blkdrv/queue.c
+ * links: lib/bh/crc32.c services/blkdrv/disk.c services/blkdrv/device.c services/blkdrv/queue.c
  * links: services/blkdrv/io.c services/blkdrv/session.c services/blkdrv/persist.c services/blkdrv/volumes.c
  * links: lib/virtio/virtio_pci.c lib/virtio/virtio_pci_find.c lib/virtio/virtq.c
  */

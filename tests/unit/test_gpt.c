@@ -2,7 +2,7 @@
 /*
  * test_gpt.c - claims about partition tables: what is good is found, what is damaged never gets through
  *
- * links: tests/unit/gpt_image.c services/blkdrv/gpt.c services/blkdrv/crc32.c
+ * links: tests/unit/gpt_image.c services/blkdrv/gpt.c lib/bh/crc32.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "gpt_image.h"
-#include "services/blkdrv/crc32.h"
+#include "lib/bh/crc32.h"
 #include "services/blkdrv/gpt.h"
 
 #define BLOCKS 2048u

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* crc32.h - the CRC of GPT headers (UEFI 2.10, 5.3) and of our persistent page: polynomial 0xEDB88320,
+/* crc32.h - the CRC of GPT headers (UEFI 2.10, 5.3) and of persistent pages: polynomial 0xEDB88320,
  * reflected */
-#ifndef BLKDRV_CRC32_H
-#define BLKDRV_CRC32_H
+#ifndef BH_CRC32_H
+#define BH_CRC32_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * machine.h - what the switch and the sessions ask of the kernel (the NIC's drivers have nic_machine.h)
+ *
+ * All of netdrv but machine.c, serve.c, main.c and the NIC's machine is plain C over memory, and runs in the
+ * unit tests against a fake of these functions (tests/unit/netdrv_fake.c).
+ */
+#ifndef NETDRV_MACHINE_H
+#define NETDRV_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../lib/abi/abi.h"
+
+/* Bits of the events Notification. */
+#define EV_IRQ (UINT64_C(1) << 0)   /* the NIC interrupts */
+#define EV_FAULT (UINT64_C(1) << 1) /* the SMMU refused an access of the NIC */
+#define EV_PORT(i) (UINT64_C(1) << (16 + (i)))
+
+void machine_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+uint64_t machine_now_us(void);
+
+/* ---- a port's frames and its vmm; each port is the place of one session ---- */
+/* Page 0 .. NET_FRAMES_PER_CLIENT - 1, as net_ring.h orders them. */
+uint8_t *machine_port_page(uint32_t port, uint32_t page);
+/* Nobody but us reaches the port's frames any more, or rings its doorbell; the frames are zero. */
+enum status machine_port_prepare(uint32_t port) BH_NODISCARD;
+/* Signal the vmm's Notification, which is kept over a restart of ours.  A vmm that is gone needs none. */
+void machine_port_signal(uint32_t port);
+void machine_port_forget(uint32_t port); /* let go of it */
+
+/* ---- memory that survives a restart: sessions, then the NAT's flows ---- */
+#define PERSIST_SESSION_BYTES 0x4000u
+#define PERSIST_FLOW_BYTES 0x10000u
+uint8_t *machine_persistent(void);
+uint8_t *machine_flows(void);
+
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * session.c - who is plugged in where
+ *
+ * Always true:  a session's number is unique, and so is an address within its segment; a place is given away
+ * again only after everything that its last holder had of it was revoked.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "netdrv.h"
+
+/* What one VM may flood: broadcasts, multicasts, and what is for somebody unknown. */
+#define FLOOD_RATE 1000u
+#define FLOOD_BURST 500u
+#define GENERATIONS_PER_START (1u << 20)
+
+struct port *session_find(struct netdrv *drv, uint64_t badge)
+{
+    for (uint32_t i = 0; i < PORTS_MAX; i++)
+        if (drv->ports[i].open && drv->ports[i].config.session == badge)
+            return &drv->ports[i];
+    return NULL;
+}
+
+static struct port *place_find(struct netdrv *drv)
+{
+    for (uint32_t i = 0; i < PORTS_MAX; i++)
+        if (!drv->ports[i].open)
+            return &drv->ports[i];
+    return NULL;
+}
+
+static enum status mac_check(const struct netdrv *drv, const struct port_config *config, char *error,
+                             size_t error_bytes)
+{
+    const uint8_t *mac = config->mac;
+
+    if (mac_is_group(mac) || mac48(mac) == 0) {
+        snprintf(error, error_bytes, "%02x:%02x:%02x:%02x:%02x:%02x is no interface's address", mac[0],
+                 mac[1], mac[2], mac[3], mac[4], mac[5]);
+        return ERR_ARG;
+    }
+    if (switch_owns(drv, SEGMENT(config->network, config->vlan), mac48(mac))) {
+        snprintf(error, error_bytes, "%02x:%02x:%02x:%02x:%02x:%02x is in use on network %s", mac[0], mac[1],
+                 mac[2], mac[3], mac[4], mac[5], network_config(config->network)->name);
+        return ERR_STATE;
+    }
+    return OK;
+}
+
+static enum status open_check(struct netdrv *drv, const struct port_config *config, char *error,
+                              size_t error_bytes)
+{
+    enum status status;
+
+    if (config->session < SESSION_LEAST) {
+        snprintf(error, error_bytes, "%u cannot be the number of a session", (unsigned)config->session);
+        return ERR_ARG;
+    }
+    if (session_find(drv, config->session)) {
+        snprintf(error, error_bytes, "session 0x%x is open already", (unsigned)config->session);
+        return ERR_STATE;
+    }
+    status = segment_check(config->network, config->vlan, error, error_bytes);
+    if (status == OK)
+        status = mac_check(drv, config, error, error_bytes);
+    if (status == OK && !place_find(drv)) {
+        snprintf(error, error_bytes, "all %u places for interfaces are taken", PORTS_MAX);
+        return ERR_FULL;
+    }
+    return status;
+}
+
+static void guard_configure(struct guard *guard, const struct port_config *config)
+{
+    guard_init(guard, config->mac);
+    guard->any_address = config->any_address;
+    guard->learn = config->learn;
+    /* There is a place for each: GUARD_IPV4_MAX is above what a session can name. */
+    for (uint32_t i = 0; i < config->ipv4_count; i++)
+        (void)guard_allow_ipv4(guard, config->ipv4[i]);
+    for (uint32_t i = 0; i < config->ipv6_count; i++)
+        (void)guard_allow_ipv6(guard, config->ipv6[i]);
+}
+
+static void limit_configure(struct rate_limit *limit, const struct rates *rates, uint64_t now_ms)
+{
+    rate_limit_init(limit, rates->bytes, rates->bytes_burst, rates->packets, rates->packets_burst, now_ms);
+}
+
+static void port_configure(struct netdrv *drv, struct port *port, const struct port_config *config)
+{
+    memset(port, 0, sizeof(*port));
+    port->open = true;
+    port->config = *config;
+    port->segment = SEGMENT(config->network, config->vlan);
+    port->mac48 = mac48(config->mac);
+    guard_configure(&port->guard, config);
+    limit_configure(&port->from_limit, &config->from_vm, drv->now_ms);
+    limit_configure(&port->to_limit, &config->to_vm, drv->now_ms);
+    bucket_init(&port->flood, FLOOD_RATE, FLOOD_BURST, drv->now_ms);
+    drv->members[config->network] |= 1u << port_number(drv, port);
+}
+
+enum status session_open(struct netdrv *drv, const struct port_config *config, char *error,
+                         size_t error_bytes)
+{
+    enum status status = open_check(drv, config, error, error_bytes);
+    struct port *port = place_find(drv);
+
+    if (status != OK)
+        return status;
+    status = machine_port_prepare(port_number(drv, port));
+    if (status != OK) {
+        snprintf(error, error_bytes, "the buffers of session 0x%x cannot be had", (unsigned)config->session);
+        return status;
+    }
+    port_configure(drv, port, config);
+    persist_save(drv);
+    return OK;
+}
+
+enum status session_close(struct netdrv *drv, uint32_t session, char *error, size_t error_bytes)
+{
+    struct port *port = session_find(drv, session);
+
+    if (!port) {
+        snprintf(error, error_bytes, "there is no session 0x%x", (unsigned)session);
+        return ERR_EXIST;
+    }
+    uint32_t number = port_number(drv, port);
+
+    port_detach(drv, port);
+    drv->members[port->config.network] &= ~(1u << number);
+    port->open = false;
+    machine_port_forget(number);
+    gateway_port_closed(drv, number);
+    persist_save(drv);
+    return OK;
+}
+
+/* ---- lanes ------------------------------------------------------------------------------------- */
+
+static struct net_ring *lane_ring(uint32_t number, uint32_t lane)
+{
+    return (struct net_ring *)(void *)machine_port_page(number, lane * NET_FRAMES_PER_LANE);
+}
+
+/* The vmm finds another generation in its lanes, and attaches again. */
+static void lanes_end(struct netdrv *drv, struct port *port)
+{
+    uint32_t number = port_number(drv, port);
+
+    drv->generation++;
+    for (uint32_t lane = 0; lane < 2; lane++)
+        __atomic_store_n(&lane_ring(number, lane)->generation, drv->generation, __ATOMIC_RELEASE);
+    machine_port_signal(number);
+}
+
+enum status session_attach(struct netdrv *drv, struct port *port, uint64_t features)
+{
+    struct net_ring *from = lane_ring(port_number(drv, port), 0), *to = lane_ring(port_number(drv, port), 1);
+    enum status status;
+
+    port_detach(drv, port);
+    drv->generation++;
+    net_ring_create(from, drv->generation);
+    net_ring_create(to, drv->generation);
+    port->features = features;
+    status = net_consumer_init(&port->from, from);
+    if (status == OK)
+        status = net_producer_init(&port->to, to);
+    if (status == OK)
+        port_attached(drv, port);
+    return status;
+}
+
+enum status session_link(struct netdrv *drv, uint32_t session, bool up, char *error, size_t error_bytes)
+{
+    struct port *port = session_find(drv, session);
+
+    if (!port) {
+        snprintf(error, error_bytes, "there is no session 0x%x", (unsigned)session);
+        return ERR_EXIST;
+    }
+    if (port->config.link == up)
+        return OK;
+    port->config.link = up;
+    persist_save(drv);
+    port_detach(drv, port);
+    lanes_end(drv, port); /* the vmm is told the link's state when it attaches */
+    return OK;
+}
+
+/* ---- after a restart of ours ------------------------------------------------------------------- */
+
+static void port_recover(struct netdrv *drv, const struct persist_session *saved)
+{
+    struct port *port = &drv->ports[saved->port];
+
+    port_configure(drv, port, &saved->config);
+    port->guard.learned = saved->learned;
+    port->guard.learned_until_ms = saved->learned_until_ms;
+    lanes_end(drv, port);
+    machine_log("session 0x%x (%s) on %s goes on", (unsigned)port->config.session, port->config.name,
+                network_config(port->config.network)->name);
+}
+
+void session_recover(struct netdrv *drv)
+{
+    struct persist_session saved[PORTS_MAX];
+    uint32_t count = persist_load(drv, saved, &drv->generation);
+
+    drv->generation = (drv->generation / GENERATIONS_PER_START + 1u) * GENERATIONS_PER_START;
+    for (uint32_t i = 0; i < count; i++)
+        if (saved[i].port < PORTS_MAX && !drv->ports[saved[i].port].open &&
+            saved[i].config.network < networks_config.network_count)
+            port_recover(drv, &saved[i]);
+    for (uint32_t i = 0; i < PORTS_MAX; i++)
+        if (!drv->ports[i].open)
+            machine_port_forget(i);
+    persist_save(drv);
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * work.c - one pass over all that has something to do, each a bounded share, in turn
+ */
+#include "netdrv.h"
+#include "nic.h"
+
+#define TICK_MS 1000u
+
+void work_clock(struct netdrv *drv)
+{
+    drv->now_us = machine_now_us();
+    drv->now_ms = drv->now_us / 1000u;
+}
+
+void work_events(struct netdrv *drv, uint64_t events)
+{
+    if (events & EV_IRQ)
+        nic_interrupt();
+    if (events & EV_FAULT)
+        nic_fault();
+    if (events & (EV_IRQ | EV_FAULT))
+        uplink_event(drv);
+    for (uint32_t left = (uint32_t)(events / EV_PORT(0)) & PORTS_ALL; left != 0; left &= left - 1u)
+        port_rang(drv, (uint32_t)__builtin_ctz(left));
+}
+
+static void vmms_signal(struct netdrv *drv)
+{
+    for (uint32_t left = drv->news; left != 0; left &= left - 1u) {
+        uint32_t number = (uint32_t)__builtin_ctz(left);
+        struct port *port = &drv->ports[number];
+
+        if (port->attached && (net_producer_must_signal(&port->to) || net_consumer_must_signal(&port->from)))
+            machine_port_signal(number);
+    }
+    drv->news = 0;
+}
+
+static void ports_pump(struct netdrv *drv)
+{
+    uint32_t todo = drv->again;
+
+    /* From `turn` on, around: rotated so that the first set bit is the next one. */
+    for (uint32_t i = 0; i < PORTS_MAX && todo != 0; i++) {
+        uint32_t number = (drv->turn + i) % PORTS_MAX;
+
+        if (todo >> number & 1u)
+            port_pump(drv, &drv->ports[number]);
+        todo &= ~(1u << number);
+    }
+    drv->turn = (drv->turn + 1u) % PORTS_MAX;
+}
+
+static void tick(struct netdrv *drv)
+{
+    drv->next_tick_ms = drv->now_ms + TICK_MS;
+    if (nic_info()->state == NIC_READY) {
+        nic_check();
+        uplink_event(drv);
+    }
+    gateway_tick(drv);
+}
+
+bool work_pass(struct netdrv *drv)
+{
+    bool more;
+
+    work_clock(drv);
+    if (drv->now_ms >= drv->next_tick_ms)
+        tick(drv);
+    ports_clock(drv);
+    more = uplink_receive(drv);
+    ports_pump(drv);
+    if (drv->uplink.kick) {
+        drv->uplink.kick = false;
+        nic_kick();
+    }
+    vmms_signal(drv);
+    return more || drv->again != 0;
+}
+
+uint64_t work_next_us(const struct netdrv *drv)
+{
+    uint64_t next = ports_next_us(drv), tick_us = drv->next_tick_ms * 1000u;
+
+    if ((drv->router_used || nic_info()->state == NIC_READY) && tick_us < next)
+        return tick_us;
+    return next;
+}
