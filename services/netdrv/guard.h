@@ -58,9 +58,10 @@ void guard_init(struct guard *g, const uint8_t mac[6]);
 bool guard_allow_ipv4(struct guard *g, uint32_t address);
 bool guard_allow_ipv6(struct guard *g, const uint8_t address[16]);
 
-/* A packet from the port.  Anything but GUARD_PASS is counted in refused[]. */
-enum guard_reason guard_check(struct guard *g, const struct packet *packet, const struct inet *in,
-                              uint64_t now_ms);
+/* A packet from the port (its offload.header_bytes is set right; a DHCP
+ * message's bytes become a copy that is good until the next call).  Anything but GUARD_PASS is counted in
+ * refused[]. */
+enum guard_reason guard_check(struct guard *g, struct packet *packet, const struct inet *in, uint64_t now_ms);
 /*
  * A packet on its way to the port, from the uplink or our own DHCP server (never from another VM): learns
  * from a DHCP ACK that answers this port's last request, for the length of the lease, and forgets at a NAK.

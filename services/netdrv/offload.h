@@ -33,10 +33,12 @@ void checksum_ipv4_header(uint8_t *ip); /* made anew */
 
 /*
  * Does what the packet asks for fit what it is?  NET_NEEDS_CHECKSUM for the checksum field of its own TCP,
- * UDP or ICMPv6 header (no fragment), segmentation for whole TCP segments of its IP version, all in the head.
- * False: the packet lies, and whoever believed it would write or cut in the wrong place; drop it.
+ * UDP or ICMPv6 header or of something that it carries in UDP or another protocol; segmentation for TCP of
+ * its IP version, headers in the head.  False: the packet lies, and whoever believed it would write or cut in
+ * the wrong place; drop it.  Sets offload.header_bytes right, which for many senders is only a hint
+ * (virtio 1.1, 5.1.6.2).
  */
-bool offload_check(const struct packet *packet, const struct inet *in);
+bool offload_check(struct packet *packet, const struct inet *in);
 
 /* Completes NET_NEEDS_CHECKSUM (not for gso) and clears it.  False: the field is not in the head; drop it. */
 bool offload_checksum(struct packet *packet);

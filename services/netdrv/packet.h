@@ -15,9 +15,10 @@
 
 #include "../../lib/ring/net_ring.h"
 
-/* Ethernet, VLAN, IPv6 with options or IPv4 with options, TCP with options. */
-#define PACKET_HEAD_BYTES 256u
-#define PACKET_HEAD_COPIED (PACKET_HEAD_BYTES - 8u) /* room for a VLAN tag that we put in */
+/* Ethernet, VLAN, IPv6 with options or IPv4 with options, TCP with options; and room for a tag to be put in
+ */
+#define PACKET_HEAD_COPIED 256u
+#define PACKET_HEAD_BYTES (PACKET_HEAD_COPIED + 8u)
 #define PACKET_PIECES_MAX 20u
 
 struct packet_piece {
