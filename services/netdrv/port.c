@@ -271,8 +271,7 @@ static bool packet_read(const struct netdrv *drv, const struct port *port, const
 }
 
 /* The reason is counted; true: it may pass. */
-static bool packet_allowed(struct netdrv *drv, struct port *port, const struct packet *packet,
-                           struct inet *in)
+static bool packet_allowed(struct netdrv *drv, struct port *port, struct packet *packet, struct inet *in)
 {
     enum guard_reason reason;
 
