@@ -64,7 +64,7 @@ bool virtio_pci_reset(struct virtio_pci *v)
     return true;
 }
 
-static uint64_t features_offered(struct virtio_pci *v)
+uint64_t virtio_pci_offered(struct virtio_pci *v)
 {
     write32(v->common, COMMON_DEVICE_FEATURE_SELECT, 0);
     uint64_t low = read32(v->common, COMMON_DEVICE_FEATURE);
@@ -84,7 +84,7 @@ const char *virtio_pci_negotiate(struct virtio_pci *v, uint64_t wanted)
 {
     status_add(v, VIRTIO_ACKNOWLEDGE);
     status_add(v, VIRTIO_DRIVER);
-    uint64_t offered = features_offered(v);
+    uint64_t offered = virtio_pci_offered(v);
 
     if ((offered & VIRTIO_F_VERSION_1) == 0)
         return "it is a legacy device";

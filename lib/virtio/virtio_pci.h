@@ -73,6 +73,8 @@ const char *virtio_pci_find(struct virtio_pci *v, const uint8_t *pci, uint32_t c
 
 /* False: it does not come out of it within a second.  Then the device touches no memory of ours any more. */
 bool virtio_pci_reset(struct virtio_pci *v);
+/* All features that the device has. */
+uint64_t virtio_pci_offered(struct virtio_pci *v);
 /* Of the features `wanted` those that the device offers; VERSION_1 and ACCESS_PLATFORM are needed. */
 const char *virtio_pci_negotiate(struct virtio_pci *v, uint64_t wanted);
 /*
