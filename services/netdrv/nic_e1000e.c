@@ -98,6 +98,7 @@ static const char *find(const uint8_t *config)
 static void place(uint8_t *memory)
 {
     shared = memory;
+    tx.sent = tx.done = 0;
     tx.ring = (volatile struct e1000e_tx_descriptor *)(memory + (size_t)PAGE_TX_RING * NIC_PAGE_BYTES);
     rx.ring = (volatile struct e1000e_rx_descriptor *)(memory + (size_t)PAGE_RX_RING * NIC_PAGE_BYTES);
 }

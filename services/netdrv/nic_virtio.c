@@ -91,6 +91,7 @@ static const char *find(const uint8_t *config)
 static void place(uint8_t *memory)
 {
     shared = memory;
+    tx.sent = tx.done = 0;
     virtq_place(&rx.queue, (struct vring_descriptor *)page_at(PAGE_RX_DESCRIPTORS),
                 page_iova(PAGE_RX_DESCRIPTORS), (struct virtq_avail *)page_at(PAGE_AVAIL),
                 page_iova(PAGE_AVAIL), (struct virtq_used *)page_at(PAGE_RX_USED), page_iova(PAGE_RX_USED));
