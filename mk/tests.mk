@@ -13,8 +13,8 @@ UNIT_BINARIES := $(UNIT:tests/unit/%.c=$(B)/tests/unit/%)
 UNIT_FLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all $(WARNINGS) \
     -I. -Ilib -Ilib/abi -Ilib/bh -Ilib/rpc -Ilib/ring -Ilib/virtio -Itests/unit -I$(GEN)
 
-.PHONY: tests unit kernel-tests disk-tests test test-long bench
-tests: unit kernel-tests disk-tests
+.PHONY: tests unit kernel-tests disk-tests net-tests test test-long bench
+tests: unit kernel-tests disk-tests net-tests
 unit: $(UNIT_BINARIES)
 
 # $(1): the test's source; a comment may sit on its own line or inside the header comment.
@@ -72,6 +72,16 @@ $(B)/tests/disk/blkdrv.elf $(B)/tests/disk/vmm.elf: $(LIBBH_OBJECTS) $(B)/lib/li
 	$(Q)$(link_service)
 
 -include $(B)/obj/tests/disk/hooks.c.d $(B)/obj/tests/disk/vmm.c.d
+
+# ---- a toolstack that tries netdrv instead of making VMs (tests/system/test_netdrv.py)
+net-tests: $(B)/tests/net/toolstack.elf
+
+$(B)/tests/net/toolstack.elf: $(B)/obj/tests/net/toolstack.c.o $(LIBBH_OBJECTS) $(B)/lib/libshared.a lib/bh/service.ld
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(link_service)
+
+-include $(B)/obj/tests/net/toolstack.c.d
 
 # ---- running them
 test: build
