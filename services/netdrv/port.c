@@ -17,7 +17,7 @@
 #include "offload.h"
 
 #define PASS_PACKETS 16u
-#define PATIENCE_US 5000u
+#define PATIENCE_US 20000u
 
 /* ---- waiting for room -------------------------------------------------------------------------- */
 

@@ -6,7 +6,8 @@
  * links: tests/unit/netdrv_fake.c lib/ring/net_ring.c lib/bh/crc32.c
  * links: services/netdrv/session.c services/netdrv/persist.c services/netdrv/port.c services/netdrv/switch.c
  * links: services/netdrv/uplink.c services/netdrv/gateway.c services/netdrv/work.c services/netdrv/networks.c
- * links: services/netdrv/stations.c services/netdrv/packet.c @LOGIC@
+ * links: services/netdrv/stations.c services/netdrv/packet.c services/netdrv/guard.c services/netdrv/bucket.c
+ * links: services/netdrv/inet.c services/netdrv/offload.c services/netdrv/dhcp_message.c services/netdrv/zz_stub.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +35,7 @@ static struct netdrv drv;
 struct vm {
     struct net_producer out;
     struct net_consumer in;
-    uint8_t got[NET_PACKET_BYTES_MAX];
+    uint8_t got[NET_PACKET_PAGES * NET_PAGE_BYTES];
     struct net_descriptor descriptor;
 };
 static struct vm vms[PORTS_MAX];
@@ -390,12 +391,12 @@ static void tagged_frame_from_a_vm_is_dropped_and_counted(void **state)
     plug(0, BR0, 0);
     plug(1, BR0, 7);
     udp_make(0, BROADCAST, 200);
-    memmove(frame + 16, frame + 12, 184);
+    memmove(frame + 16, frame + 12, 188);
     put16(frame + 12, ETHERTYPE_VLAN);
     put16(frame + 14, 7);
-    send_frame(0, 200);
+    send_frame(0, 204);
     put16(frame + 12, ETHERTYPE_SVLAN);
-    send_frame(0, 200);
+    send_frame(0, 204);
     assert_false(hears(1));
     assert_int_equal(fake.sent_count, 0);
     assert_int_equal(from_vm(0)->dropped_spoofed, 2);
@@ -664,11 +665,11 @@ static void receiver_that_takes_nothing_is_waited_for_once(void **state)
     send_udp(0, 2); /* behind the one that waits */
     assert_false(hears(2));
     assert_int_not_equal(work_next_us(&drv), NEVER);
-    pass_ms(6);
+    pass_ms(25);
     assert_true(hears(2));
     assert_int_equal(drv.ports[1].to_vm.dropped_full, 1);
     for (uint32_t i = 0; i < 100; i++) {
-        pass_ms(6);
+        pass_ms(25);
         send_udp(0, 1);
         send_udp(0, 2);
         assert_true(hears(2));
