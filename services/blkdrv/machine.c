@@ -13,19 +13,19 @@
 #include "bh.h"
 #include "blkdrv.h"
 #include "caps_blkdrv.h"
+#include "device.h"
 #include "serve.h"
-
-#define DEVICE_STEP 0x100000u
-#define IOSPACE_TABLE_PAGES 4u
 
 _Static_assert(CAP_RINGS_COUNT == CLIENTS_MAX * BLK_FRAMES_PER_CLIENT,
                "system/bulkhead.toml: rings of blkdrv");
 
 static struct {
-    slot_t irq_signal, fault_signal;
+    struct device device;
     slot_t pool[CLIENTS_MAX][BLK_POOL_PAGES]; /* copies for the IoSpace; 0: no slot yet */
     slot_t doorbell[CLIENTS_MAX];             /* what a vmm rings; 0: not made yet */
-} machine;
+} machine = {
+    .device = {
+        .regions = CAP_DEVICE0, .region_count = CAP_DEVICE_COUNT, .iospace = CAP_IOSPACE0, .irq = CAP_IRQ0}};
 
 void machine_log(const char *format, ...)
 {
@@ -68,26 +68,21 @@ uint8_t *machine_persistent(void)
 
 /* ---- the device ---------------------------------------------------------------------------------- */
 
+_Static_assert(MACHINE_BAR_BYTES == DEVICE_BAR_BYTES, "virtio's registers lie in what init maps");
+
 bool machine_has_device(void)
 {
-    uint64_t address, size_bits;
-
-    return bh_frame_address(CAP_DEVICE0, &address, &size_bits) == OK;
+    return device_is_there(&machine.device);
 }
 
 const uint8_t *machine_pci_config(void)
 {
-    return (const uint8_t *)(uintptr_t)DEVICE_IPA;
+    return device_config();
 }
 
 volatile uint8_t *machine_bar(uint32_t index)
 {
-    uint64_t address, size_bits;
-
-    if (index + 1u >= CAP_DEVICE_COUNT ||
-        bh_frame_address(CAP_DEVICE0 + 1u + index, &address, &size_bits) != OK)
-        return NULL;
-    return (volatile uint8_t *)(uintptr_t)(DEVICE_IPA + (index + 1u) * DEVICE_STEP);
+    return device_bar(&machine.device, index);
 }
 
 uint32_t machine_stream(void)
@@ -95,84 +90,26 @@ uint32_t machine_stream(void)
     return DOMAIN_STREAM;
 }
 
-static enum status iospace_map(slot_t frame, uint64_t iova, uint32_t rights)
-{
-    enum status status = bh_iospace_map(CAP_IOSPACE0, frame, iova, rights);
-
-    if (status != ERR_MEM)
-        return status;
-    status = bh_iospace_donate(CAP_IOSPACE0, SLOT_UNTYPED, IOSPACE_TABLE_PAGES);
-    return status == OK ? bh_iospace_map(CAP_IOSPACE0, frame, iova, rights) : status;
-}
-
-/* One Frame of ours for the device too, through a copy of its capability: one capability is one mapping. */
-static enum status frame_share(slot_t frame, slot_t *copy, uint64_t iova, uint32_t rights)
-{
-    if (*copy == 0)
-        *copy = bh_slot_alloc();
-    if (*copy == 0)
-        return ERR_FULL;
-    enum status status = bh_cspace_copy(SLOT_CSPACE, frame, SLOT_CSPACE, *copy, rights);
-    return status == OK ? iospace_map(*copy, iova, rights) : status;
-}
-
-static enum status events_mint(slot_t *slot, uint64_t badge)
-{
-    *slot = bh_slot_alloc();
-    if (*slot == 0)
-        return ERR_FULL;
-    return bh_cspace_mint(SLOT_CSPACE, SLOT_EVENTS, SLOT_CSPACE, *slot, RIGHT_WRITE, badge);
-}
-
-static enum status signals_bind(void)
-{
-    enum status status = events_mint(&machine.irq_signal, EV_IRQ);
-
-    if (status == OK)
-        status = events_mint(&machine.fault_signal, EV_FAULT);
-    if (status == OK)
-        status = bh_iospace_notify(CAP_IOSPACE0, machine.fault_signal);
-    if (status == OK)
-        status = bh_irq_bind(CAP_IRQ0, machine.irq_signal);
-    return status == OK ? bh_irq_ack(CAP_IRQ0) : status;
-}
-
 enum status machine_device_start(uint32_t read_only, uint8_t **queue)
 {
-    uint64_t ipa = bh_ipa_alloc(QUEUE_PAGES);
-    enum status status;
-    slot_t first;
+    enum status status = device_memory(&machine.device, QUEUE_PAGES, read_only, IOVA_QUEUE, queue);
 
-    status = bh_map_new_row(ipa, QUEUE_PAGES, RIGHT_READ | RIGHT_WRITE, &first);
-    for (uint32_t i = 0; i < QUEUE_PAGES && status == OK; i++) {
-        uint32_t rights = i < read_only ? RIGHT_READ : RIGHT_READ | RIGHT_WRITE;
-        slot_t copy = 0;
-
-        status = frame_share(first + i, &copy, IOVA_QUEUE + (uint64_t)i * BLK_PAGE_BYTES, rights);
-    }
-    *queue = (uint8_t *)(uintptr_t)ipa;
-    return status == OK ? signals_bind() : status;
+    return status == OK ? device_events(&machine.device, EV_IRQ, EV_FAULT) : status;
 }
 
 void machine_irq_ack(void)
 {
-    if (bh_irq_ack(CAP_IRQ0) != OK)
-        bh_panic("the disk's interrupt is not ours any more");
+    device_irq_ack(&machine.device);
 }
 
 struct dma_fault machine_dma_fault(void)
 {
-    struct dma_fault fault = {0};
-
-    if (bh_iospace_fault(CAP_IOSPACE0, &fault.count, &fault.address, &fault.reason) != OK)
-        return (struct dma_fault){0};
-    return fault;
+    return device_fault(&machine.device);
 }
 
 void machine_dma_faults_again(void)
 {
-    if (bh_iospace_notify(CAP_IOSPACE0, machine.fault_signal) != OK)
-        bh_panic("the disk's IoSpace is not ours any more");
+    device_faults_again(&machine.device);
 }
 
 /* ---- clients --------------------------------------------------------------------------------------- */
@@ -193,9 +130,9 @@ enum status machine_client_resume(uint32_t client)
     enum status status = OK;
 
     for (uint32_t i = 0; i < BLK_POOL_PAGES && status == OK; i++)
-        status = frame_share(machine_client_frame(client, 1u + i), &machine.pool[client][i],
-                             IOVA_POOLS + ((uint64_t)client * BLK_POOL_PAGES + i) * BLK_PAGE_BYTES,
-                             RIGHT_READ | RIGHT_WRITE);
+        status = device_share(&machine.device, machine_client_frame(client, 1u + i), &machine.pool[client][i],
+                              IOVA_POOLS + ((uint64_t)client * BLK_POOL_PAGES + i) * BLK_PAGE_BYTES,
+                              RIGHT_READ | RIGHT_WRITE);
     return status;
 }
 
@@ -218,7 +155,7 @@ slot_t machine_client_doorbell(uint32_t client)
 {
     slot_t *doorbell = &machine.doorbell[client];
 
-    if (*doorbell == 0 && events_mint(doorbell, EV_CLIENT(client)) != OK) {
+    if (*doorbell == 0 && device_event_mint(doorbell, EV_CLIENT(client)) != OK) {
         bh_slot_drop(*doorbell);
         *doorbell = 0;
     }

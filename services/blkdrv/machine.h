@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "../../lib/abi/abi.h"
+#include "../../lib/bh/dma_fault.h"
 #include "../../lib/virtio/driver.h" /* clock, barrier, BARs */
 
 /* Bits of the events Notification. */
@@ -43,11 +44,6 @@ const uint8_t *machine_pci_config(void);
  */
 enum status machine_device_start(uint32_t read_only, uint8_t **queue) BH_NODISCARD;
 void machine_irq_ack(void);
-struct dma_fault {
-    uint64_t count;
-    uint64_t address;
-    uint64_t reason;
-};
 struct dma_fault machine_dma_fault(void); /* all that was refused before now */
 /* The kernel stops recording after many: from now on it does again. */
 void machine_dma_faults_again(void);
