@@ -121,11 +121,13 @@ static void mmio_serve(struct vm *vm, struct bh_msg *m, bool is_write)
     reply(m, REPLY_DONE, is_write ? 0 : 1);
 }
 
+/* The answer that stops a vCPU may still be on its way there on another pCPU; until then it is on. */
 static bool vcpu_is_on(void *context, uint32_t index)
 {
-    const struct vm *vm = context;
+    const struct vm_vcpu *v = &((const struct vm *)context)->vcpus[index];
+    uint64_t pc;
 
-    return vm->vcpus[index].is_on;
+    return v->is_on || bh_vcpu_read(v->vcpu, REG_PC, &pc) != OK;
 }
 
 static bool vcpu_start(void *context, uint32_t index, uint64_t entry, uint64_t argument)
@@ -156,9 +158,13 @@ static void hvc_serve(struct vm *vm, struct bh_msg *m, uint32_t vcpu)
         reply(m, REPLY_STOP, 0);
         break;
     case PSCI_OFF:
-        vm_end(vm, bh_VmEventKind_POWEROFF, "");
+        vm_end_ask(vm, bh_VmEventKind_POWEROFF);
+        reply(m, REPLY_STOP, 0);
+        break;
     case PSCI_RESET:
-        vm_end(vm, bh_VmEventKind_REBOOT, "");
+        vm_end_ask(vm, bh_VmEventKind_REBOOT);
+        reply(m, REPLY_STOP, 0);
+        break;
     }
 }
 
