@@ -140,8 +140,9 @@ static bool vcpu_start(void *context, uint32_t index, uint64_t entry, uint64_t a
     return true;
 }
 
-static void hvc_serve(struct vm *vm, struct bh_msg *m, uint32_t vcpu)
+static __attribute__((noinline)) void hvc_serve(struct vm *vm, struct bh_msg *m)
 {
+    uint32_t vcpu = (uint32_t)m->badge - 1;
     const struct psci_machine machine = {vm, vm->vcpu_count, vcpu_is_on, vcpu_start};
     int64_t result = PSCI_NOT_SUPPORTED;
     enum psci_outcome outcome = PSCI_RETURN;
@@ -184,8 +185,6 @@ static void fault_serve(struct bh_msg *m)
 
 void exit_serve(struct vm *vm, struct bh_msg *m)
 {
-    uint32_t vcpu = (uint32_t)m->badge - 1;
-
     switch (INFO_LABEL(m->info)) {
     case EXIT_MMIO_READ:
         mmio_serve(vm, m, false);
@@ -194,7 +193,7 @@ void exit_serve(struct vm *vm, struct bh_msg *m)
         mmio_serve(vm, m, true);
         break;
     case EXIT_HVC:
-        hvc_serve(vm, m, vcpu);
+        hvc_serve(vm, m);
         break;
     case EXIT_SMC:
         reply(m, REPLY_UNDEF, 0); /* this board has no EL3 */

@@ -68,6 +68,7 @@ static uint64_t leave(struct vm *v)
     return until;
 }
 
+/* Exits and signals bring no capabilities and no bytes: the plain calls will do. */
 static _Noreturn void serve(struct vm *v)
 {
     slot_t exits = v->vcpus[0].exits;
@@ -76,7 +77,7 @@ static _Noreturn void serve(struct vm *v)
 
     bh_lock_take(&v->lock);
     vm_look_around(v);
-    status = bh_recv(exits, leave(v), &m);
+    status = bh_endpoint_recv(exits, leave(v), &m);
     for (;;) {
         bh_lock_take(&v->lock);
         if (status == ERR_TIME) {
@@ -87,10 +88,10 @@ static _Noreturn void serve(struct vm *v)
             vm_events(v, m.w[0]);
         } else if ((m.info & INFO_EXIT) != 0) {
             exit_serve(v, &m);
-            status = bh_reply_recv(exits, leave(v), &m);
+            status = bh_endpoint_reply_recv(exits, leave(v), &m);
             continue;
         }
-        status = bh_recv(exits, leave(v), &m);
+        status = bh_endpoint_recv(exits, leave(v), &m);
     }
 }
 
