@@ -2,7 +2,7 @@
 /*
  * bh.h - what every service stands on
  *
- * A service is one thread that waits, dispatches and answers.  This library gives it a start, a heap, slots,
+ * A service is one thread that waits, dispatches and answers (vmms have more: thread.h).  This library gives it a start, a heap, slots,
  * messages, mappings and a line of log; every call of the kernel is a bh_NAME() in bh_syscalls.h.
  *
  * Always true: between two messages the IPC buffer's recv_slots name empty slots (as long as there are any),
