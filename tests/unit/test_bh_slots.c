@@ -29,7 +29,9 @@ static struct {
     struct bh_msg next; /* what arrives */
 } fake;
 
-void bh_main_only(void) {}
+void bh_main_only(void)
+{
+}
 
 enum status bh_cspace_delete(slot_t cspace, uint32_t slot)
 {
