@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """gen_rpc.py - typed stubs and dispatch from the `service` of a .proto file
 
-usage: gen_rpc.py FILE.proto OUTDIR
+usage: gen_rpc.py [--wire] FILE.proto OUTDIR
 
 Writes OUTDIR/FILE_rpc.h and FILE_rpc.c over lib/rpc: for each method a client stub SERVICE_rpc_METHOD() and the
 declaration of the server's SERVICE_on_METHOD(), and SERVICE_serve(), which dispatches.  protoc reads the file, so what
 is valid is what it says; the messages' structs are Nanopb's (FILE.pb.h).
+
+--wire: the requests come as bytes, not as messages between domains (lib/mgmt/wire.h).  Then FILE_wire.h and FILE_wire.c
+are the table SERVICE_methods[], for both sides, and FILE_serve.c is the dispatch, for the server.
 
 Always true: a method's number is its place in the service, from 1; that every message fits the IPC buffer is
 checked when the output is compiled.
@@ -143,6 +146,62 @@ def make_source(base, services):
     return "".join(out)
 
 
+# ---- --wire: requests as bytes
+
+
+def wire_on(m):
+    return f"uint32_t {m.service}_on_{m.name}(struct wire_call *call, const {m.request} *request, {m.reply} *reply)"
+
+
+def make_wire_header(base, services):
+    guard = f"{base.upper()}_WIRE_H"
+    out = [banner(f"{base}_wire.h", "requests as bytes", base + ".proto")]
+    out.append(f'#ifndef {guard}\n#define {guard}\n\n#include "{base}.pb.h"\n#include "lib/mgmt/wire.h"\n\n')
+    for service, methods in services:
+        upper = service.upper()
+        out.append("/* Numbers of the methods. */\nenum {\n")
+        out += [f"    {upper}_METHOD_{m.name.upper()} = {m.number}, /* {m.request} -> {m.reply} */\n" for m in methods]
+        out.append("};\n")
+        out.append(f"#define {upper}_METHODS {len(methods)}u\n\n/* Method n is [n - 1]. */\n")
+        out.append(f"extern const struct wire_method {service}_methods[{upper}_METHODS];\n\n")
+        out.append("/* ---- to answer: the server writes these; `reply` is zero at first.  They return a MgmtStatus. */\n")
+        for m in methods:
+            out.append(f"/* {m.comment} */\n" if m.comment else "")
+            out.append(f"{wire_on(m)};\n")
+        out.append("\n/* Decode, dispatch, encode (lib/mgmt/wire.h: wire_answer). */\n")
+        out.append(f"uint32_t {service}_serve(struct wire_call *call, const uint8_t *in, uint32_t in_bytes, uint8_t *out);\n\n")
+    return "".join(out) + "#endif\n"
+
+
+def make_wire_table(base, services):
+    out = [banner(f"{base}_wire.c", "the methods", base + ".proto"), f'#include "{base}_wire.h"\n\n']
+    for service, methods in services:
+        names = sorted({m.reply for m in methods})
+        out += [f'_Static_assert({n}_size <= WIRE_REPLY_MAX, "{n} fits a frame");\n' for n in names]
+        out.append(f"\nconst struct wire_method {service}_methods[{service.upper()}_METHODS] = {{\n")
+        out += [f'    {{"{m.name}", {m.request}_fields, {m.reply}_fields, sizeof({m.request}), sizeof({m.reply})}},\n'
+                for m in methods]
+        out.append("};\n")
+    return "".join(out)
+
+
+def make_wire_serve(base, services):
+    out = [banner(f"{base}_serve.c", "dispatch", base + ".proto"), f'#include "{base}_wire.h"\n\n']
+    for service, methods in services:
+        for m in methods:
+            out.append(f"static uint32_t handle_{m.name}(struct wire_call *call, const void *request, void *reply)\n"
+                       f"{{\n    return {service}_on_{m.name}(call, request, reply);\n}}\n\n")
+        out.append(f"uint32_t {service}_serve(struct wire_call *call, const uint8_t *in, uint32_t in_bytes, uint8_t *out)\n{{\n")
+        out.append("    static const wire_handler handlers[] = {\n")
+        out += [f"        handle_{m.name},\n" for m in methods]
+        out.append("    };\n    /* A service has one thread and answers one request at a time. */\n")
+        for which in ("request", "reply"):
+            types = sorted({getattr(m, which) for m in methods})
+            out.append("    static union {\n" + "".join(f"        {t} u{i};\n" for i, t in enumerate(types)) + f"    }} {which};\n")
+        out.append(f"\n    return wire_answer(call, {service}_methods, handlers, {len(methods)}, &request, &reply, in, in_bytes, out);\n}}\n")
+    return "".join(out)
+
+
 def services_of(proto, path):
     notes = comments(proto)
     services = []
@@ -164,6 +223,8 @@ def write(path, text):
 
 
 def main(argv):
+    is_wire = "--wire" in argv
+    argv = [a for a in argv if a != "--wire"]
     if len(argv) != 3:
         sys.exit(__doc__.split("\n\n")[1])
     _, source, outdir = argv
@@ -173,6 +234,11 @@ def main(argv):
     except (ProtoError, OSError) as e:
         sys.exit(f"gen_rpc.py: {e}")
     os.makedirs(outdir, exist_ok=True)
+    if is_wire:
+        write(os.path.join(outdir, base + "_wire.h"), make_wire_header(base, services))
+        write(os.path.join(outdir, base + "_wire.c"), make_wire_table(base, services))
+        write(os.path.join(outdir, base + "_serve.c"), make_wire_serve(base, services))
+        return
     write(os.path.join(outdir, base + "_rpc.h"), make_header(base, services))
     write(os.path.join(outdir, base + "_rpc.c"), make_source(base, services))
 

@@ -3,15 +3,17 @@
 # gen.mk - what is generated: calls, messages, stubs and dispatch, the manifest
 
 PROTOS := $(wildcard idl/*.proto)
-RPC_PROTOS := $(shell grep -l '^service' $(PROTOS))
+WIRE_PROTOS := idl/mgmt.proto
+RPC_PROTOS := $(filter-out $(WIRE_PROTOS),$(shell grep -l '^service' $(PROTOS)))
 
 GEN_PB := $(PROTOS:idl/%.proto=$(GEN)/%.pb.c)
 GEN_RPC := $(RPC_PROTOS:idl/%.proto=$(GEN)/%_rpc.c)
+GEN_WIRE := $(WIRE_PROTOS:idl/%.proto=$(GEN)/%_wire.c) $(WIRE_PROTOS:idl/%.proto=$(GEN)/%_serve.c)
 GEN_SYSCALLS := $(GEN)/.syscalls
 GEN_MANIFEST := $(GEN)/.manifest
 
 .PHONY: gen
-gen: $(GEN_PB) $(GEN_RPC) $(GEN_SYSCALLS) $(GEN_MANIFEST)
+gen: $(GEN_PB) $(GEN_RPC) $(GEN_WIRE) $(GEN_SYSCALLS) $(GEN_MANIFEST)
 
 # The generators write several files each; the stamp stands for all of them.
 $(GEN_SYSCALLS): idl/gen_syscalls.py idl/syscalls.def | build/setup.mk
@@ -29,6 +31,11 @@ $(GEN)/%_rpc.c $(GEN)/%_rpc.h: idl/%.proto idl/gen_rpc.py | build/setup.mk
 	$(call say,GEN,$<)
 	$(Q)mkdir -p $(GEN)
 	$(Q)$(PYTHON) idl/gen_rpc.py $< $(GEN)
+
+$(GEN)/%_wire.c $(GEN)/%_serve.c $(GEN)/%_wire.h: idl/%.proto idl/gen_rpc.py | build/setup.mk
+	$(call say,GEN,$< (wire))
+	$(Q)mkdir -p $(GEN)
+	$(Q)$(PYTHON) idl/gen_rpc.py --wire $< $(GEN)
 
 $(GEN_MANIFEST): tools/gen_manifest.py system/bulkhead.toml | build/setup.mk
 	$(call say,GEN,system/bulkhead.toml)

@@ -19,11 +19,12 @@ sources_in = $(sort $(wildcard $(1)/*.c $(1)/*.S))
 objects_of = $(patsubst %,$(B)/obj/%.o,$(1:$(GEN)/%=gen/%))
 
 LIBBH_OBJECTS := $(patsubst %,$(B)/obj/%.o,$(call sources_in,lib/bh))
-SHARED_SOURCES := $(call sources_in,lib/rpc) $(call sources_in,lib/ring) $(call sources_in,lib/virtio)
+SHARED_SOURCES := $(call sources_in,lib/rpc) $(call sources_in,lib/ring) $(call sources_in,lib/virtio) \
+    $(call sources_in,lib/mgmt)
 SHARED_OBJECTS := $(SHARED_SOURCES:%=$(B)/obj/%.o)
-GEN_OBJECTS := $(patsubst $(GEN)/%,$(B)/obj/gen/%.o,$(GEN_PB) $(GEN_RPC))
+GEN_OBJECTS := $(patsubst $(GEN)/%,$(B)/obj/gen/%.o,$(GEN_PB) $(GEN_RPC) $(GEN_WIRE))
 
-SERVICE_DEPS := $(GEN_SYSCALLS) $(GEN_MANIFEST) $(GEN_PB) $(GEN_RPC) $(ARM64)/.stamp
+SERVICE_DEPS := $(GEN_SYSCALLS) $(GEN_MANIFEST) $(GEN_PB) $(GEN_RPC) $(GEN_WIRE) $(ARM64)/.stamp
 
 .PHONY: services
 services: $(SERVICES:%=$(B)/services/%.elf)

@@ -27,6 +27,7 @@ PAGE = 4096
 SLOT_PEERS, SLOT_FREE = 16, 256  # lib/abi/abi.h
 PCPUS_MAX = 16
 POOL_MAX = 16  # BOOT_UNTYPED_MAX
+THREADS_MAX = 15  # VCPU_INDEX_MAX - 1
 PCI_REGIONS = 7  # config page and up to six BARs
 RINGS_MAX = (0x18000000 - 0x11000000) // PAGE
 PERSIST_MAX = (0x11000000 - 0x10100000) // PAGE
@@ -48,7 +49,7 @@ DOMAIN_KEYS = {
 }
 TEMPLATE_KEYS = {
     "program": str, "memory_kib": int, "heap_kib": int, "stack_kib": int, "cspace_bits": int, "weight": int,
-    "log": bool, "max": int, "slots": list,
+    "log": bool, "max": int, "slots": list, "threads": int,
 }
 FLAGS = ("serves", "log", "self_map", "dispatchers", "pool", "kernel_log", "keep_cspace", "test_hooks")
 
@@ -213,6 +214,8 @@ class Template(Domain):
             if not isinstance(slot, str):
                 self.fail("slots", "expected names")
             self.grants.append((slot, self.slots.take(slot)))
+        self.threads = self.number_of("threads", 0, 0, THREADS_MAX)
+        self.thread_slot = self.slots.take("THREAD0", self.threads) if self.threads else 0
 
 
 # ---- networks --------------------------------------------------------------------------------------
@@ -465,7 +468,7 @@ def make_caps(d):
     for name, (slot, count) in d.slots.names.items():
         note = f" /* .. {slot + count - 1} */" if count > 1 else ""
         out.append(f"#define CAP_{name} {slot}u{note}\n")
-    for name in ("RINGS", "IRQ0", "DEVICE0", "DISPATCHER0", "POOL0"):
+    for name in ("RINGS", "IRQ0", "DEVICE0", "DISPATCHER0", "POOL0", "THREAD0"):
         if name in d.slots.names:
             out.append(f"#define CAP_{name.rstrip('0')}_COUNT {d.slots.names[name][1]}u\n")
     out.append(f"#define CAP_FIRST_FREE {d.first_free}u /* the service's own slots, to the end of its CSpace */\n")
@@ -552,6 +555,8 @@ struct manifest_template {{
     uint32_t max; /* how many there can be at once */
     uint32_t grant_count;
     const struct manifest_grant *grants; /* slots that the toolstack fills */
+    uint32_t thread_max; /* threads besides the first, one for each further vCPU of its VM */
+    slot_t thread_slot;  /* + i: the i-th of them */
 }};
 
 #define MANIFEST_PCPUS_MAX {pcpus}u
@@ -624,7 +629,8 @@ def make_source(domains, vmm):
     out.append("\nconst struct manifest_domain manifest_domains[DOMAIN_COUNT] = {\n" + "".join(tables) + "};\n")
     out.append(f"\nconst struct manifest_template manifest_vmm = {{\n    .domain =\n        {{\n"
                f"{initialiser(make_fields(vmm, refs), ' ' * 12)}        }},\n"
-               f"    .max = {vmm.max}u,\n    .grant_count = {len(vmm.grants)}u,\n    .grants = {grant_ref},\n}};\n")
+               f"    .max = {vmm.max}u,\n    .grant_count = {len(vmm.grants)}u,\n    .grants = {grant_ref},\n"
+               f"    .thread_max = {vmm.threads}u,\n    .thread_slot = {vmm.thread_slot}u,\n}};\n")
     return "".join(out)
 
 

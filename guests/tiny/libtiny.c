@@ -13,6 +13,7 @@ static uint32_t claims, false_claims;
 volatile uint64_t loaded;
 volatile uint32_t irq_counts[8][96];
 void (*irq_hook)(uint32_t intid);
+void (*tiny_at_end)(void);
 
 static void put_char(char c)
 {
@@ -63,6 +64,8 @@ void tiny_main(uint64_t dtb)
     put_text(" ");
     put_hex(false_claims == 0 ? claims : false_claims);
     put_text("\n");
+    if (tiny_at_end)
+        tiny_at_end();
 }
 
 /* ---- exceptions ----------------------------------------------------------------------------------- */

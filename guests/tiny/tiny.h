@@ -14,6 +14,8 @@
 /* Each payload: its name, and what it asks. */
 extern const char tiny_name[];
 void tiny_run(void);
+/* Called after the verdict, if set; it need not return. */
+extern void (*tiny_at_end)(void);
 
 void tiny_main(uint64_t dtb);
 void put_text(const char *text);

@@ -233,9 +233,10 @@ struct boot_info {
 #define BOOT_INFO_MAGIC 0x30484242u
 
 /* ---- addresses in every service's address space (IPA) ---------------------------------------- */
-#define IMAGE_IPA 0x00400000u     /* program image: text, rodata, data, bss */
-#define HEAP_IPA 0x0c000000u      /* heap_kib of the manifest; x0 at the entry point = its bytes */
-#define STACK_TOP_IPA 0x0f000000u /* stack grows down from here; the page below it is unmapped */
+#define IMAGE_IPA 0x00400000u         /* program image: text, rodata, data, bss */
+#define HEAP_IPA 0x0c000000u          /* heap_kib of the manifest; x0 at the entry point = its bytes */
+#define STACK_TOP_IPA 0x0f000000u     /* stack grows down from here; the page below it is unmapped */
+#define THREAD_STACKS_IPA 0x0f100000u /* vmm: its threads' stacks, THREAD_STACK_STEP apart */
 #define IPCBUF_IPA 0x10000000u
 #define BOOTINFO_IPA 0x10001000u /* init: struct boot_info */
 #define PERSIST_IPA 0x10100000u  /* pages that survive a restart of the service, if declared */
@@ -243,6 +244,11 @@ struct boot_info {
 #define DEVICE_IPA 0x18000000u   /* device registers, if declared, in the order declared, 1 MiB apart */
 #define DYNAMIC_IPA 0x20000000u  /* what the service maps by itself, from here up to 4 GiB */
 #define BUNDLE_IPA 0x100000000u  /* init: the bundle; toolstack and vmm: image frames given to them */
+
+/* The stack of a vmm's i-th thread ends where that of the next may begin; the pages between are unmapped. */
+#define THREAD_STACK_STEP 0x4000u
+#define THREAD_STACK_BYTES 0x2000u
+#define THREAD_STACK_TOP_IPA(i) (THREAD_STACKS_IPA + ((i) + 1u) * THREAD_STACK_STEP)
 
 /* Slots of every service's CSpace. Peers and the rest are numbered from SLOT_PEERS by the manifest
  * (build/gen/caps_<domain>.h); what the service makes by itself starts at SLOT_FREE. */

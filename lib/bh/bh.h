@@ -2,8 +2,9 @@
 /*
  * bh.h - what every service stands on
  *
- * A service is one thread that waits, dispatches and answers.  This library gives it a start, a heap, slots,
- * messages, mappings and a line of log; every call of the kernel is a bh_NAME() in bh_syscalls.h.
+ * A service is one thread that waits, dispatches and answers (vmms have more: thread.h).  This library gives
+ * it a start, a heap, slots, messages, mappings and a line of log; every call of the kernel is a bh_NAME() in
+ * bh_syscalls.h.
  *
  * Always true: between two messages the IPC buffer's recv_slots name empty slots (as long as there are any),
  * so a message can always bring its capabilities; capabilities that nobody took are dropped when the next one

@@ -10,13 +10,16 @@
 
 #include "heap.h"
 #include "internal.h"
+#include "thread.h"
 
 struct heap bh_heap;
 
 void *malloc(size_t bytes)
 {
-    void *memory = heap_alloc(&bh_heap, bytes);
+    void *memory;
 
+    bh_main_only();
+    memory = heap_alloc(&bh_heap, bytes);
     if (!memory)
         errno = ENOMEM;
     return memory;
@@ -24,6 +27,7 @@ void *malloc(size_t bytes)
 
 void free(void *memory)
 {
+    bh_main_only();
     heap_free(&bh_heap, memory);
 }
 
@@ -32,6 +36,7 @@ void *calloc(size_t count, size_t size)
     size_t bytes;
     void *memory;
 
+    bh_main_only();
     if (__builtin_mul_overflow(count, size, &bytes)) {
         errno = ENOMEM;
         return NULL;
@@ -49,6 +54,7 @@ void *realloc(void *memory, size_t bytes)
 {
     void *moved;
 
+    bh_main_only();
     if (!memory)
         return malloc(bytes);
     moved = heap_resize(&bh_heap, memory, bytes);

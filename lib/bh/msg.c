@@ -8,6 +8,7 @@
 #include "bh.h"
 
 #include "internal.h"
+#include "thread.h"
 
 struct ipc_buffer *const bh_ipcbuf = (struct ipc_buffer *)(uintptr_t)IPCBUF_IPA;
 
@@ -88,7 +89,10 @@ enum status bh_recv(slot_t endpoint, uint64_t deadline, struct bh_msg *m)
 
 enum status bh_call(slot_t endpoint, uint64_t deadline, struct bh_msg *m)
 {
-    enum status status = bh_endpoint_call(endpoint, deadline, m);
+    enum status status;
+
+    bh_main_only();
+    status = bh_endpoint_call(endpoint, deadline, m);
 
     if (status == OK)
         note_arrival(m->info);
@@ -117,5 +121,6 @@ enum status bh_reply(struct bh_msg *m)
 
 enum status bh_send(slot_t endpoint, uint64_t deadline, struct bh_msg *m)
 {
+    bh_main_only();
     return bh_endpoint_send(endpoint, deadline, m);
 }

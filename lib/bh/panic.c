@@ -10,6 +10,7 @@
 
 #include "bh.h"
 #include "internal.h"
+#include "thread.h"
 
 uintptr_t __stack_chk_guard =
     0x00000aff0a0d5bad; /* a NUL, newlines: bytes that string overruns cannot write */
@@ -30,8 +31,8 @@ _Noreturn void bh_panic(const char *format, ...)
     char line[LOG_LINE_MAX];
     va_list args;
 
-    if (panicking)
-        bh_fault(); /* logging is what broke */
+    if (panicking || !bh_is_main())
+        bh_fault(); /* logging is what broke, or is not this thread's */
     panicking = true;
     va_start(args, format);
     vsnprintf(line, sizeof(line), format, args);

@@ -10,6 +10,7 @@
 
 #include "bh.h"
 #include "internal.h"
+#include "thread.h"
 
 static struct {
     uint64_t taken[SLOT_COUNT_MAX / 64];
@@ -60,6 +61,7 @@ slot_t bh_slots_alloc(uint32_t count)
 {
     slot_t first;
 
+    bh_main_only();
     if (count == 0 || count > slots.left)
         return 0;
     first = find_row(slots.hint, slots.end, count);
@@ -80,6 +82,7 @@ slot_t bh_slot_alloc(void)
 
 void bh_slot_free(slot_t slot)
 {
+    bh_main_only();
     assert(slot >= slots.first && slot < slots.end && slot_is_taken(slot));
     slots.taken[slot / 64] &= ~(1ull << slot % 64);
     slots.left++;

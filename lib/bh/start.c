@@ -17,6 +17,7 @@ _Noreturn void bh_start(uint64_t heap_bytes, uint64_t first_slot, uint64_t slot_
 {
     int result;
 
+    bh_main_is_me();
     heap_init(&bh_heap, HEAP_IPA, heap_bytes);
     if (first_slot == 0 || slot_count <= first_slot || slot_count > SLOT_COUNT_MAX)
         bh_slots_init(SLOT_FREE, DEFAULT_CSPACE_SLOTS);

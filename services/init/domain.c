@@ -42,6 +42,7 @@ static uint32_t pages_of(uint64_t bytes)
 static uint32_t page_count_of(const struct domain *domain, const struct bundle_module *program)
 {
     uint32_t count = pages_of(domain->manifest->stack_bytes) + pages_of(domain->manifest->heap_bytes) +
+                     threads_page_count(domain) +
                      2; /* the IPC buffer, and one for who builds it (a vmm's configuration) */
 
     for (uint32_t i = 0; i < program->segment_count; i++)
@@ -131,6 +132,7 @@ static uint32_t table_pages(const struct domain *domain, const struct bundle_mod
         (uint32_t)(((uint64_t)manifest->persist * PAGE_BYTES) / BLOCK_BYTES) + 2; /* and the IPC buffer */
     pages += (uint32_t)(((uint64_t)manifest->rings * PAGE_BYTES) / BLOCK_BYTES) + 1;
     pages += manifest->device_slots / 2 + 1; /* 1 MiB apart */
+    pages += domain->thread_count != 0;      /* their stacks */
     return pages;
 }
 
@@ -208,6 +210,8 @@ enum status domain_build(struct domain *domain, uint32_t more_table_pages)
         status = program_load(domain, program);
     if (status == OK)
         status = stack_heap_ipcbuf_map(domain);
+    if (status == OK)
+        status = threads_create(domain);
     if (status == OK)
         status = entry_set(domain, program);
     return status;
@@ -325,6 +329,7 @@ void domain_end(struct domain *domain)
     slot_forget(&domain->aspace);
     slot_forget(&domain->vcpu);
     slot_forget(&domain->iospace);
+    threads_forget(domain);
     if (domain->page_count)
         bh_slots_free(domain->pages, domain->page_count);
     domain->pages = 0;

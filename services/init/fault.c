@@ -36,11 +36,13 @@ static void service_died(struct domain *domain, const char *text)
         bh_log("%s cannot be built again: %s", domain->name, bh_status_name(status));
 }
 
-/* Its vCPU waits for an answer that must not come: suspend it, so that nobody owes one. */
+/* The vCPU that faulted waits for an answer that must not come: suspend it, so that nobody owes one; and its
+ * siblings, which would go on with what it left. */
 static void vmm_died(struct vmm *vmm, const char *text)
 {
     if (bh_vcpu_suspend(vmm->domain.vcpu) != OK)
         bh_log("%s cannot be stopped", vmm->domain.name);
+    threads_stop(&vmm->domain);
     vmm->state = VMM_DEAD;
     snprintf(vmm->death, sizeof(vmm->death), "%s", text);
     bh_log("%s", text);
@@ -97,6 +99,12 @@ void crash_hook_poll(void)
     domain = domain_named(init.crash.name);
     if (!domain) {
         bh_log("crash=: no service and no VM of that name is running");
+        return;
+    }
+    if (init.crash.thread != 0) {
+        bh_log("crash=: makes thread %u of %s fault, for a test", (unsigned)init.crash.thread, domain->name);
+        if (thread_break(domain, init.crash.thread - 1) != OK)
+            bh_log("crash=: %s has no such thread", domain->name);
         return;
     }
     bh_log("crash=: makes %s fault, for a test", domain->name);

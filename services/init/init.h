@@ -71,6 +71,10 @@ struct domain {
     slot_t aspace, vcpu, iospace;
     slot_t pages; /* row of all private frames */
     uint32_t page_count, page_next;
+    slot_t threads; /* row of its further vCPUs; vmms only */
+    uint32_t thread_count;
+    uint8_t thread_pcpus[VCPU_INDEX_MAX];
+    slot_t thread_stacks[VCPU_INDEX_MAX]; /* the top page of each one's stack */
     bool is_running;
 };
 
@@ -150,6 +154,15 @@ enum status domain_give_badged(struct domain *domain, slot_t slot, slot_t from, 
 enum status domain_give_standard(struct domain *domain, uint32_t control_rights);
 enum status domain_give_untyped(struct domain *domain);
 
+/* ---- threads.c: a vmm's further vCPUs, as thread_count and thread_pcpus say ----------------------- */
+uint32_t threads_page_count(const struct domain *domain); /* private pages that their stacks take */
+enum status threads_create(struct domain *domain);
+enum status threads_give(struct domain *domain); /* to the vmm: CAP_THREAD0 .. */
+void threads_stop(struct domain *domain);
+void threads_forget(struct domain *domain); /* domain_end(): they are gone */
+/* Take a thread's stack away, so that it faults at its next step; for tests. */
+enum status thread_break(struct domain *domain, uint32_t thread);
+
 /* ---- service.c: the domains of the manifest -------------------------------------------------------- */
 void services_create(void); /* what is kept */
 void services_build(void);
@@ -167,7 +180,9 @@ void services_admit(void);
 enum status plan_admit(const struct domain *domain, uint32_t vm_id, char *error, uint32_t error_bytes);
 
 /* ---- vmm.c -------------------------------------------------------------------------------------------- */
-enum status vmm_create(const bh_VmConfig *config, uint32_t pcpu, char *error, uint32_t error_bytes);
+/* pcpus: of each of the VM's vCPUs. */
+enum status vmm_create(const bh_VmConfig *config, const uint32_t *pcpus, uint32_t pcpu_count, char *error,
+                       uint32_t error_bytes);
 struct vmm *vmm_find(uint32_t vm_id);
 void vmm_name_make(char *name, uint32_t name_bytes, const char *vm_name); /* "debian1 vmm" */
 enum status vmm_start(struct vmm *vmm);

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "abi.h"
+
 bool option_find(const char *options, const char *key, char *value, uint32_t value_bytes)
 {
     size_t key_bytes = strlen(key);
@@ -28,14 +30,14 @@ bool option_find(const char *options, const char *key, char *value, uint32_t val
     return false;
 }
 
-/* ":NUMBER" at *at, which then points behind it; `number` stays as it is when there is none. */
-static bool number_take(const char **at, uint64_t *number)
+/* MARK and a number at *at, which then points behind them; `number` stays as it is when there is none. */
+static bool number_take(const char **at, char mark, uint64_t *number)
 {
     char *end;
 
-    if (**at == 0)
+    if (**at == 0 || (mark == '/' && **at != '/'))
         return true;
-    if (**at != ':' || (*at)[1] < '0' || (*at)[1] > '9')
+    if (**at != mark || (*at)[1] < '0' || (*at)[1] > '9')
         return false;
     *number = strtoul(*at + 1, &end, 10);
     *at = end;
@@ -47,18 +49,20 @@ bool crash_hook_parse(struct crash_hook *hook, const char *options)
     char value[sizeof(hook->name) + 24];
     const char *at;
     size_t bytes;
-    uint64_t after_ms = 0, times = 1;
+    uint64_t thread = 0, after_ms = 0, times = 1;
 
     memset(hook, 0, sizeof(*hook));
     if (!option_find(options, "crash", value, sizeof(value)))
         return false;
-    bytes = strcspn(value, ":");
+    bytes = strcspn(value, "/:");
     at = value + bytes;
     if (bytes == 0 || bytes >= sizeof(hook->name))
         return false;
-    if (!number_take(&at, &after_ms) || !number_take(&at, &times) || *at || times > 1000)
+    if (!number_take(&at, '/', &thread) || !number_take(&at, ':', &after_ms) ||
+        !number_take(&at, ':', &times) || *at || times > 1000 || thread > VCPU_INDEX_MAX)
         return false;
     memcpy(hook->name, value, bytes);
+    hook->thread = (uint32_t)thread;
     hook->after_ms = after_ms;
     hook->times = (uint32_t)times;
     return true;

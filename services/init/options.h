@@ -11,10 +11,11 @@
 /* Copy the value of `key` to `value`; false when it is not there or does not fit. */
 bool option_find(const char *options, const char *key, char *value, uint32_t value_bytes);
 
-/* crash=NAME[:MILLISECONDS[:TIMES]]: a test wants this service, or the vmm of this VM, to fault that long
- * after boot, once or more often. */
+/* crash=NAME[/THREAD][:MILLISECONDS[:TIMES]]: a test wants this service, or the vmm of this VM, to fault that
+ * long after boot, once or more often; with THREAD that thread of the vmm, the next time it runs. */
 struct crash_hook {
-    char name[32]; /* "": none */
+    char name[32];   /* "": none */
+    uint32_t thread; /* 0: the main one */
     uint64_t after_ms;
     uint32_t times; /* left */
     uint64_t at;    /* when next, in ticks */

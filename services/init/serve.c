@@ -33,7 +33,7 @@ void init_on_create_vmm(struct rpc_call *call, const bh_CreateVmmRequest *req, b
         snprintf(rep->error, sizeof(rep->error), "no configuration came with the request");
         return;
     }
-    rep->status = vmm_create(&req->config, req->pcpu, rep->error, sizeof(rep->error));
+    rep->status = vmm_create(&req->config, req->pcpus, req->pcpus_count, rep->error, sizeof(rep->error));
 }
 
 static bool slot_is_granted(uint32_t slot)

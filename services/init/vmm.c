@@ -42,7 +42,23 @@ static enum status image_judge(const char *what, const char *name, const struct 
     return ERR_EXIST;
 }
 
-static enum status config_judge(const bh_VmConfig *config, uint32_t pcpu, char *error, uint32_t error_bytes)
+static enum status pcpus_judge(const bh_VmConfig *config, const uint32_t *pcpus, uint32_t pcpu_count,
+                               char *error, uint32_t error_bytes)
+{
+    if (pcpu_count == 0 || pcpu_count != config->vcpus || pcpu_count > manifest_vmm.thread_max + 1) {
+        snprintf(error, error_bytes, "%u pCPUs came for %u vCPUs", (unsigned)pcpu_count,
+                 (unsigned)config->vcpus);
+        return ERR_ARG;
+    }
+    for (uint32_t i = 0; i < pcpu_count; i++)
+        if (pcpus[i] >= init.boot->pcpu_count) {
+            snprintf(error, error_bytes, "there is no pCPU %u", (unsigned)pcpus[i]);
+            return ERR_ARG;
+        }
+    return OK;
+}
+
+static enum status config_judge(const bh_VmConfig *config, char *error, uint32_t error_bytes)
 {
     if (config->vm_id < VM_ID_MIN || config->vm_id > VM_ID_MAX) {
         snprintf(error, error_bytes, "%u is not the id of a VM", (unsigned)config->vm_id);
@@ -51,10 +67,6 @@ static enum status config_judge(const bh_VmConfig *config, uint32_t pcpu, char *
     if (vmm_find(config->vm_id)) {
         snprintf(error, error_bytes, "VM %u has a vmm already", (unsigned)config->vm_id);
         return ERR_EXIST;
-    }
-    if (pcpu >= init.boot->pcpu_count) {
-        snprintf(error, error_bytes, "there is no pCPU %u", (unsigned)pcpu);
-        return ERR_ARG;
     }
     if (config->memory_bytes / VM_CHUNK_BYTES > (1u << CSPACE_BITS_MAX) / SLOTS_PER_CHUNK - SLOTS_BESIDES) {
         snprintf(error, error_bytes, "%llu MiB are more than a vmm can manage",
@@ -96,14 +108,17 @@ void vmm_name_make(char *name, uint32_t name_bytes, const char *vm_name)
     snprintf(name, name_bytes, "%.26s vmm", vm_name);
 }
 
-static void vmm_describe(struct vmm *vmm, const bh_VmConfig *config, uint32_t pcpu)
+static void vmm_describe(struct vmm *vmm, const bh_VmConfig *config, const uint32_t *pcpus)
 {
     struct domain *domain = &vmm->domain;
 
     vmm->vm_id = config->vm_id;
     domain->manifest = &manifest_vmm.domain;
     domain->fault_badge = MANIFEST_VMM_FAULT_BADGE + config->vm_id;
-    domain->pcpu = pcpu;
+    domain->pcpu = pcpus[0];
+    domain->thread_count = config->vcpus - 1;
+    for (uint32_t i = 0; i < domain->thread_count; i++)
+        domain->thread_pcpus[i] = (uint8_t)pcpus[i + 1];
     domain->cspace_bits = cspace_bits_for(config);
     vmm_name_make(domain->name, sizeof(domain->name), config->name);
 }
@@ -232,17 +247,22 @@ static enum status vmm_build(struct vmm *vmm, bh_VmConfig *config, const struct 
     if (status == OK)
         status = domain_give_standard(&vmm->domain, RIGHT_READ | RIGHT_WRITE | RIGHT_GRANT);
     if (status == OK)
+        status = threads_give(&vmm->domain);
+    if (status == OK)
         status = domain_give_untyped(&vmm->domain);
     return status;
 }
 
-enum status vmm_create(const bh_VmConfig *wanted, uint32_t pcpu, char *error, uint32_t error_bytes)
+enum status vmm_create(const bh_VmConfig *wanted, const uint32_t *pcpus, uint32_t pcpu_count, char *error,
+                       uint32_t error_bytes)
 {
     const struct image *kernel, *ramdisk = NULL;
     bh_VmConfig config = *wanted;
-    enum status status = config_judge(&config, pcpu, error, error_bytes);
+    enum status status = config_judge(&config, error, error_bytes);
     struct vmm *vmm;
 
+    if (status == OK)
+        status = pcpus_judge(&config, pcpus, pcpu_count, error, error_bytes);
     if (status == OK)
         status = image_judge("kernel", config.kernel, &kernel, error, error_bytes);
     if (status == OK && config.ramdisk[0])
@@ -253,7 +273,7 @@ enum status vmm_create(const bh_VmConfig *wanted, uint32_t pcpu, char *error, ui
     if (!vmm)
         return ERR_MEM;
 
-    vmm_describe(vmm, &config, pcpu);
+    vmm_describe(vmm, &config, pcpus);
     vmm->state = VMM_BUILT;
     status = vmm_build(vmm, &config, kernel, ramdisk);
     if (status != OK)

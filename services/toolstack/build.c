@@ -6,6 +6,7 @@
  * known even if we die in between; undoing what was never done is answered ERR_EXIST, which is as good as OK.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "bh.h"
 #include "blk_rpc.h"
@@ -58,18 +59,16 @@ static void step_begin(struct toolstack *ts, struct vm *vm, uint32_t step)
 
 /* ---- making ------------------------------------------------------------------------------------ */
 
-static enum status vm_place(struct toolstack *ts, struct vm *vm, uint32_t *pcpu, char *error)
+static enum status vm_place(struct toolstack *ts, struct vm *vm, bh_PlaceReply *reply, char *error)
 {
     bh_PlaceRequest request = {.vm_id = vm_id(vm), .vcpus = vm->config.vcpus};
-    bh_PlaceReply reply;
 
     step_begin(ts, vm, STEP_SCHED);
-    enum status status = sched_rpc_place(CAP_SCHED, &request, &reply, NULL, bh_after_ms(ASK_MS));
+    enum status status = sched_rpc_place(CAP_SCHED, &request, reply, NULL, bh_after_ms(ASK_MS));
 
-    status = judge(status, reply.status, reply.error, "vcpus", error);
-    if (status == OK && reply.pcpus_count != vm->config.vcpus)
+    status = judge(status, reply->status, reply->error, "vcpus", error);
+    if (status == OK && reply->pcpus_count != vm->config.vcpus)
         status = judge(OK, ERR_ARG, "sched placed another number of them", "vcpus", error);
-    *pcpu = reply.pcpus[0];
     return status;
 }
 
@@ -146,12 +145,15 @@ static enum status vm_open_console(struct toolstack *ts, struct vm *vm, char *er
     return judge(status, reply.status, reply.error, "console", error);
 }
 
-static enum status vm_make_domain(struct toolstack *ts, struct vm *vm, uint32_t pcpu, char *error)
+static enum status vm_make_domain(struct toolstack *ts, struct vm *vm, const bh_PlaceReply *place,
+                                  char *error)
 {
     static bh_CreateVmmRequest request;
     bh_CreateVmmReply reply;
 
-    request = (bh_CreateVmmRequest){.has_config = true, .config = vm->config, .pcpu = pcpu};
+    request =
+        (bh_CreateVmmRequest){.has_config = true, .config = vm->config, .pcpus_count = place->pcpus_count};
+    memcpy(request.pcpus, place->pcpus, sizeof request.pcpus);
     step_begin(ts, vm, STEP_DOMAIN);
     enum status status = init_rpc_create_vmm(CAP_INIT, &request, &reply, NULL, bh_after_ms(BUILD_MS));
 
@@ -169,8 +171,8 @@ static enum status vm_run(struct vm *vm, char *error)
 
 static enum status vm_build(struct toolstack *ts, struct vm *vm, char *error)
 {
-    uint32_t pcpu = 0;
-    enum status status = vm_place(ts, vm, &pcpu, error);
+    bh_PlaceReply place = bh_PlaceReply_init_zero;
+    enum status status = vm_place(ts, vm, &place, error);
 
     if (status == OK)
         status = vm_open_memory(ts, vm, error);
@@ -179,7 +181,7 @@ static enum status vm_build(struct toolstack *ts, struct vm *vm, char *error)
     if (status == OK)
         status = vm_open_console(ts, vm, error);
     if (status == OK)
-        status = vm_make_domain(ts, vm, pcpu, error);
+        status = vm_make_domain(ts, vm, &place, error);
     if (status == OK)
         status = vm_grant(vm, error, ERROR_BYTES);
     if (status == OK)

@@ -22,8 +22,8 @@ static void drop_all(const struct rpc_caps *caps)
 }
 
 /* Ask for the ring and blkdrv's Notification. */
-static enum status attach(struct vblk *disk, bh_BlkAttachReply *reply, slot_t *ring, char *error,
-                          size_t error_bytes)
+static enum status attach(const struct vblk *disk, bh_BlkAttachReply *reply, slot_t *ring, slot_t *driver,
+                          char *error, size_t error_bytes)
 {
     bh_BlkAttachRequest request = bh_BlkAttachRequest_init_zero;
     struct rpc_caps caps = {.in_count = 1, .in = {disk->events}};
@@ -43,8 +43,7 @@ static enum status attach(struct vblk *disk, bh_BlkAttachReply *reply, slot_t *r
         return status;
     }
     *ring = caps.out[0];
-    bh_slot_drop(disk->driver);
-    disk->driver = caps.out[1];
+    *driver = caps.out[1];
     return OK;
 }
 
@@ -91,7 +90,7 @@ enum status disk_link_open(struct vblk *disk, uint32_t index, slot_t events, cha
     disk->session = CAP_BLK0 + index;
     disk->events = events;
     disk->link = (struct vblk_link){disk, ring_doorbell};
-    status = attach(disk, &reply, &ring, error, error_bytes);
+    status = attach(disk, &reply, &ring, &disk->driver, error, error_bytes);
     if (status != OK)
         return status;
     status = bh_map(ring, ipa, RIGHT_READ | RIGHT_WRITE);
@@ -110,17 +109,32 @@ enum status disk_link_open(struct vblk *disk, uint32_t index, slot_t events, cha
     return OK;
 }
 
-void disk_link_check(struct vblk *disk)
+bool disk_link_is_lost(struct vblk *disk)
+{
+    if (blk_front_restarted(&disk->front))
+        disk->must_attach = true;
+    return disk->must_attach;
+}
+
+/* The ring is the same frame as before, mapped already. */
+enum status disk_link_ask(const struct vblk *disk, slot_t *driver)
 {
     bh_BlkAttachReply reply;
     slot_t ring = 0;
     char error[8];
+    enum status status = attach(disk, &reply, &ring, driver, error, sizeof error);
 
-    if (blk_front_restarted(&disk->front))
-        disk->must_attach = true;
-    if (!disk->must_attach || attach(disk, &reply, &ring, error, sizeof error) != OK)
-        return;
+    if (status == OK)
+        bh_slot_drop(ring);
+    return status;
+}
+
+void disk_link_go_on(struct vblk *disk, slot_t driver)
+{
+    slot_t old = disk->driver;
+
+    disk->driver = driver;
     disk->must_attach = false;
-    bh_slot_drop(ring); /* the same frame as before, mapped already */
+    bh_slot_drop(old);
     ring_doorbell(disk);
 }

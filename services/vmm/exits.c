@@ -121,11 +121,13 @@ static void mmio_serve(struct vm *vm, struct bh_msg *m, bool is_write)
     reply(m, REPLY_DONE, is_write ? 0 : 1);
 }
 
+/* The answer that stops a vCPU may still be on its way there on another pCPU; until then it is on. */
 static bool vcpu_is_on(void *context, uint32_t index)
 {
-    const struct vm *vm = context;
+    const struct vm_vcpu *v = &((const struct vm *)context)->vcpus[index];
+    uint64_t pc;
 
-    return vm->vcpus[index].is_on;
+    return v->is_on || bh_vcpu_read(v->vcpu, REG_PC, &pc) != OK;
 }
 
 static bool vcpu_start(void *context, uint32_t index, uint64_t entry, uint64_t argument)
@@ -138,8 +140,9 @@ static bool vcpu_start(void *context, uint32_t index, uint64_t entry, uint64_t a
     return true;
 }
 
-static void hvc_serve(struct vm *vm, struct bh_msg *m, uint32_t vcpu)
+static __attribute__((noinline)) void hvc_serve(struct vm *vm, struct bh_msg *m)
 {
+    uint32_t vcpu = (uint32_t)m->badge - 1;
     const struct psci_machine machine = {vm, vm->vcpu_count, vcpu_is_on, vcpu_start};
     int64_t result = PSCI_NOT_SUPPORTED;
     enum psci_outcome outcome = PSCI_RETURN;
@@ -156,9 +159,13 @@ static void hvc_serve(struct vm *vm, struct bh_msg *m, uint32_t vcpu)
         reply(m, REPLY_STOP, 0);
         break;
     case PSCI_OFF:
-        vm_end(vm, bh_VmEventKind_POWEROFF, "");
+        vm_end_ask(vm, bh_VmEventKind_POWEROFF);
+        reply(m, REPLY_STOP, 0);
+        break;
     case PSCI_RESET:
-        vm_end(vm, bh_VmEventKind_REBOOT, "");
+        vm_end_ask(vm, bh_VmEventKind_REBOOT);
+        reply(m, REPLY_STOP, 0);
+        break;
     }
 }
 
@@ -178,8 +185,6 @@ static void fault_serve(struct bh_msg *m)
 
 void exit_serve(struct vm *vm, struct bh_msg *m)
 {
-    uint32_t vcpu = (uint32_t)m->badge - 1;
-
     switch (INFO_LABEL(m->info)) {
     case EXIT_MMIO_READ:
         mmio_serve(vm, m, false);
@@ -188,7 +193,7 @@ void exit_serve(struct vm *vm, struct bh_msg *m)
         mmio_serve(vm, m, true);
         break;
     case EXIT_HVC:
-        hvc_serve(vm, m, vcpu);
+        hvc_serve(vm, m);
         break;
     case EXIT_SMC:
         reply(m, REPLY_UNDEF, 0); /* this board has no EL3 */

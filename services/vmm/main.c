@@ -3,7 +3,8 @@
  * main.c - one VM: build it, then serve it
  *
  * init made this domain and left the VM's configuration and images; the toolstack granted the sessions.  From
- * there on the guest's exits, kicks and completions come to one Endpoint, one at a time.
+ * there on vCPU 0's exits, all kicks and completions come to one Endpoint, one at a time; the other vCPUs'
+ * exits come to their threads (vm_threads.c).
  */
 #include <pb_decode.h>
 #include <string.h>
@@ -57,14 +58,28 @@ static uint64_t deadline(const struct vm *v)
     return v->wire.tell_at < v->next_look ? v->wire.tell_at : v->next_look;
 }
 
+/* The last before a wait: until when. */
+static uint64_t leave(struct vm *v)
+{
+    uint64_t until = deadline(v);
+
+    v->sleeps_until = until;
+    bh_lock_give(&v->lock);
+    return until;
+}
+
+/* Exits and signals bring no capabilities and no bytes: the plain calls will do. */
 static _Noreturn void serve(struct vm *v)
 {
+    slot_t exits = v->vcpus[0].exits;
     struct bh_msg m;
     enum status status;
 
+    bh_lock_take(&v->lock);
     vm_look_around(v);
-    status = bh_recv(v->exits, deadline(v), &m);
+    status = bh_endpoint_recv(exits, leave(v), &m);
     for (;;) {
+        bh_lock_take(&v->lock);
         if (status == ERR_TIME) {
             on_time(v);
         } else if (status != OK) {
@@ -73,16 +88,19 @@ static _Noreturn void serve(struct vm *v)
             vm_events(v, m.w[0]);
         } else if ((m.info & INFO_EXIT) != 0) {
             exit_serve(v, &m);
-            status = bh_reply_recv(v->exits, deadline(v), &m);
+            status = bh_endpoint_reply_recv(exits, leave(v), &m);
             continue;
         }
-        status = bh_recv(v->exits, deadline(v), &m);
+        status = bh_endpoint_recv(exits, leave(v), &m);
     }
 }
 
 int main(void)
 {
     config_load(&vm);
+    if (bh_lock_init(&vm.lock) != OK)
+        vm_refuse(&vm, "its lock cannot be made");
+    vm.knock = vm_event_mint(EVENT_KNOCK);
     vm_memory_create(&vm);
     vm_vcpus_create(&vm);
     vm_board_create(&vm);

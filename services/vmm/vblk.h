@@ -87,7 +87,10 @@ bool vblk_is_busy(const struct vblk *disk);
  * says what is wrong. */
 enum status disk_link_open(struct vblk *disk, uint32_t index, slot_t events, char *error,
                            size_t error_bytes) BH_NODISCARD;
-/* Called about once a second while the disk is busy: attach again to a blkdrv that was restarted. */
-void disk_link_check(struct vblk *disk);
+/* Looked at about once a second while the disk is busy.  blkdrv was restarted and does not know us: ask for
+ * its new Notification (a request, without vm->lock), then go on with it. */
+bool disk_link_is_lost(struct vblk *disk);
+enum status disk_link_ask(const struct vblk *disk, slot_t *driver) BH_NODISCARD;
+void disk_link_go_on(struct vblk *disk, slot_t driver);
 
 #endif

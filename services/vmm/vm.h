@@ -2,10 +2,16 @@
 /*
  * vm.h - all state of this vmm, which serves one VM
  *
- * One thread, one struct, sizes fixed at start.  Each part below is a file; what they share is struct vm.
+ * One struct, sizes fixed at start.  Each part below is a file; what they share is struct vm.
  *
- * Always true: a guest's vCPU that waits for us is answered before we wait for anything else, and what we ask
- * of other domains has a deadline.
+ * The main thread builds the VM, then serves vCPU 0's exits and all events; a thread for each further vCPU
+ * serves that one's exits (vm_threads.c).
+ *
+ * Locking: from the first exit on whoever touches struct vm or a device holds vm->lock, but for what is fixed
+ * when the VM is built.  It is never held while another domain is asked something.
+ *
+ * Always true: a guest's vCPU that waits for us is answered before its thread waits for anything but
+ * vm->lock, and what we ask of other domains has a deadline.
  */
 #ifndef VMM_VM_H
 #define VMM_VM_H
@@ -16,6 +22,7 @@
 #include "bh.h"
 #include "board.h"
 #include "loader.h"
+#include "lock.h"
 #include "toolstack.pb.h"
 #include "vblk.h"
 #include "vconsole.h"
@@ -33,12 +40,17 @@
 #define EVENT_DOORBELL0 0u
 #define EVENT_BLK0 8u
 #define EVENT_CONSOLE 16u
+#define EVENT_KNOCK 17u /* a thread of ours left something to do */
+
+struct vm;
 
 struct vm_vcpu {
+    struct vm *vm;
     slot_t vcpu;
     slot_t sc;
+    slot_t exits; /* the Endpoint where its thread serves its exits */
     uint32_t pcpu;
-    bool is_on; /* as PSCI sees it */
+    bool is_on; /* it was started and was not told yet that it is off (psci.h) */
 };
 
 /* An interrupt input of the virtual GIC, as a device sees it. */
@@ -48,11 +60,12 @@ struct vm_line {
 };
 
 struct vm {
+    struct bh_lock lock;
+    slot_t knock; /* our Notification, with EVENT_KNOCK */
     bh_VmConfig config;
     struct guest_ram ram;
     slot_t aspace;
     slot_t cspace; /* the guest's: empty */
-    slot_t exits;  /* the Endpoint we serve */
     uint32_t vcpu_count;
     struct vm_vcpu vcpus[VCPU_INDEX_MAX];
     struct layout layout;
@@ -66,12 +79,17 @@ struct vm {
     struct vconsole console;
     struct virtio_mmio *virtio[BOARD_VIRTIO_COUNT]; /* by place on the bus; NULL: a hole */
     uint64_t next_look;                             /* deadline of vm_look_around() */
+    uint64_t sleeps_until;                          /* the main thread, if nothing comes */
+    bool is_ending;                                 /* the main thread is to end the VM ... */
+    bh_VmEventKind ending;                          /* ... and to say this */
     struct vm_line uart_line, rtc_line, virtio_lines[BOARD_VIRTIO_COUNT];
 };
 
 /* vm_end.c: this VM cannot start, or goes on no longer.  Tells the toolstack, then waits to be destroyed. */
 _Noreturn void vm_refuse(struct vm *vm, const char *format, ...) __attribute__((format(printf, 2, 3)));
 _Noreturn void vm_end(struct vm *vm, bh_VmEventKind kind, const char *text);
+/* Any thread: the main one is to end the VM; the first word counts. */
+void vm_end_ask(struct vm *vm, bh_VmEventKind kind);
 enum status vm_tell(bh_VmEventKind kind, const char *text) BH_NODISCARD;
 
 /* Our Notification with one bit as its badge, for somebody to signal. */
@@ -81,6 +99,10 @@ void vm_memory_create(struct vm *vm); /* vm_memory.c */
 void vm_vcpus_create(struct vm *vm);  /* vm_vcpus.c */
 void vm_vcpu_reset(struct vm *vm, uint32_t index, uint64_t entry, uint64_t argument);
 void vm_vcpus_suspend(struct vm *vm);
+/* vm_threads.c: start the thread of a vCPU from 1 up, on the vCPU's SchedContext, which is bound to nobody
+ * before and after. */
+enum status vm_thread_start(struct vm *vm, uint32_t index) BH_NODISCARD;
+void vm_knock(const struct vm *vm);  /* wake the main thread */
 void vm_board_create(struct vm *vm); /* vm_board.c: devices, doorbells, images, device tree */
 
 /* vm_events.c: what our Notification brought; what to look at when nothing did for a while. */
@@ -89,7 +111,7 @@ void vm_look_around(struct vm *vm);
 /* The guest's console input goes on. */
 void vm_console_pump(struct vm *vm);
 
-/* exits.c: answer one exit; the message becomes the reply. */
+/* exits.c: answer one exit; the message becomes the reply.  vm->lock is held. */
 void exit_serve(struct vm *vm, struct bh_msg *m);
 
 #endif

@@ -72,6 +72,15 @@ static void console_drain(struct vm *vm)
     wire_tell(&vm->wire, BH_FOREVER - 1); /* now, however new it is */
 }
 
+void vm_end_ask(struct vm *vm, bh_VmEventKind kind)
+{
+    if (!vm->is_ending)
+        vm->ending = kind;
+    vm->is_ending = true;
+    vm_knock(vm);
+}
+
+/* The lock is not given back: what other threads still have in hand ends there. */
 void vm_end(struct vm *vm, bh_VmEventKind kind, const char *text)
 {
     vm_vcpus_suspend(vm);

@@ -9,9 +9,35 @@
 
 #define IDLE_LOOK_MS 2000u
 
+/* A console that was restarted is asked without the lock: its answer may take a while, or never come. */
+static void wire_renew(struct vm *vm)
+{
+    struct wire_news news;
+    enum status status;
+
+    bh_lock_give(&vm->lock);
+    status = wire_ask(&vm->wire, &news);
+    bh_lock_take(&vm->lock);
+    if (status == OK)
+        wire_go_on(&vm->wire, &news);
+}
+
+static void disk_renew(struct vm *vm, struct vblk *disk)
+{
+    slot_t driver = 0;
+    enum status status;
+
+    bh_lock_give(&vm->lock);
+    status = disk_link_ask(disk, &driver);
+    bh_lock_take(&vm->lock);
+    if (status == OK)
+        disk_link_go_on(disk, driver);
+}
+
 void vm_console_pump(struct vm *vm)
 {
-    wire_check(&vm->wire);
+    if (wire_is_lost(&vm->wire))
+        wire_renew(vm);
     vuart_pump(&vm->uart);
     vconsole_pump(&vm->console);
 }
@@ -40,7 +66,9 @@ void vm_events(struct vm *vm, uint64_t bits)
     }
     if ((bits >> EVENT_CONSOLE & 1) != 0)
         vm_console_pump(vm);
-    if (bits != 1ull << EVENT_CONSOLE)
+    if (vm->is_ending)
+        vm_end(vm, vm->ending, "");
+    if ((bits & ~(1ull << EVENT_CONSOLE | 1ull << EVENT_KNOCK)) != 0)
         plan_next_look(vm);
 }
 
@@ -50,7 +78,8 @@ void vm_look_around(struct vm *vm)
         struct vblk *disk = &vm->disks[i];
 
         if (vblk_is_busy(disk)) {
-            disk_link_check(disk);
+            if (disk_link_is_lost(disk))
+                disk_renew(vm, disk);
             vblk_pump(disk);
         }
     }

@@ -55,7 +55,10 @@ static enum status vcpu_make(struct vm *vm, uint32_t index)
 
     if (exits == 0)
         return ERR_FULL;
-    status = bh_cspace_mint(SLOT_CSPACE, vm->exits, SLOT_CSPACE, exits, RIGHT_WRITE, (uint64_t)index + 1);
+    v->vm = vm;
+    status = bh_retype(CAP_ENDPOINT, 0, &v->exits);
+    if (status == OK)
+        status = bh_cspace_mint(SLOT_CSPACE, v->exits, SLOT_CSPACE, exits, RIGHT_WRITE, (uint64_t)index + 1);
     if (status == OK)
         status = bh_retype(CAP_VCPU, 0, &v->vcpu);
     if (status == OK)
@@ -76,8 +79,6 @@ void vm_vcpus_create(struct vm *vm)
         vm_refuse(vm, "vcpus: %u is not 1 to %u", (unsigned)vm->vcpu_count, (unsigned)VCPU_INDEX_MAX);
     place(vm);
     status = bh_retype(CAP_CSPACE, CSPACE_BITS, &vm->cspace);
-    if (status == OK)
-        status = bh_retype(CAP_ENDPOINT, 0, &vm->exits);
     if (status != OK)
         vm_refuse(vm, "vcpus: %s", bh_status_name(status));
 
@@ -86,7 +87,9 @@ void vm_vcpus_create(struct vm *vm)
         if (status != OK)
             vm_refuse(vm, "vcpu %u: %s", (unsigned)i, bh_status_name(status));
         admit(vm, i);
-        status = bh_sc_bind(vm->vcpus[i].sc, vm->vcpus[i].vcpu);
+        status = i == 0 ? OK : vm_thread_start(vm, i);
+        if (status == OK)
+            status = bh_sc_bind(vm->vcpus[i].sc, vm->vcpus[i].vcpu);
         if (status != OK)
             vm_refuse(vm, "vcpu %u: its time: %s", (unsigned)i, bh_status_name(status));
     }

@@ -15,8 +15,9 @@
 #define ATTACH_MS 2000u
 #define PATIENCE_MS 4u
 
-/* Ask for the ring page and the console's Notification; `page` gets the frame's slot. */
-static enum status attach(struct wire *wire, slot_t *page, char *error, size_t error_bytes)
+/* Ask for the ring page and the console's Notification. */
+static enum status attach(const struct wire *wire, slot_t *page, slot_t *console, char *error,
+                          size_t error_bytes)
 {
     bh_ConsoleAttachRequest request = bh_ConsoleAttachRequest_init_zero;
     bh_ConsoleAttachReply reply;
@@ -38,7 +39,7 @@ static enum status attach(struct wire *wire, slot_t *page, char *error, size_t e
         return status;
     }
     *page = caps.out[0];
-    wire->console = caps.out[1];
+    *console = caps.out[1];
     return OK;
 }
 
@@ -50,7 +51,7 @@ enum status wire_open(struct wire *wire, slot_t events, char *error, size_t erro
 
     wire->session = CAP_CONSOLE;
     wire->events = events;
-    status = attach(wire, &frame, error, error_bytes);
+    status = attach(wire, &frame, &wire->console, error, error_bytes);
     if (status != OK)
         return status;
     status = bh_map(frame, ipa, RIGHT_READ | RIGHT_WRITE);
@@ -67,28 +68,42 @@ enum status wire_open(struct wire *wire, slot_t events, char *error, size_t erro
     return OK;
 }
 
-/* The frame is the same as before, and still mapped: only the Notification is new. */
-void wire_check(struct wire *wire)
-{
-    uint32_t generation = byte_ring_generation(wire->page);
-    slot_t old = wire->console;
-    slot_t frame = 0;
-    char error[8];
-
-    if (generation == wire->generation || attach(wire, &frame, error, sizeof error) != OK)
-        return;
-    wire->generation = generation;
-    bh_slot_drop(old);
-    bh_slot_drop(frame);
-    if (bh_notification_signal(wire->console) != OK)
-        wire->generation = 0; /* gone again already: try once more later */
-}
-
 static void tell_console(struct wire *wire)
 {
     wire->tell_at = BH_FOREVER;
     if (bh_notification_signal(wire->console) != OK)
-        wire->generation = 0; /* wire_check() attaches again */
+        wire->generation = 0; /* it is lost: we attach again */
+}
+
+bool wire_is_lost(const struct wire *wire)
+{
+    return byte_ring_generation(wire->page) != wire->generation;
+}
+
+/* The frame is the same as before, and still mapped: only the Notification is new. */
+enum status wire_ask(const struct wire *wire, struct wire_news *news)
+{
+    slot_t frame = 0;
+    char error[8];
+    enum status status;
+
+    news->generation = byte_ring_generation(wire->page);
+    status = attach(wire, &frame, &news->console, error, sizeof error);
+
+    if (status == OK)
+        bh_slot_drop(frame);
+    return status;
+}
+
+/* If it is gone again already, the next look finds out. */
+void wire_go_on(struct wire *wire, const struct wire_news *news)
+{
+    slot_t old = wire->console;
+
+    wire->generation = news->generation;
+    wire->console = news->console;
+    bh_slot_drop(old);
+    tell_console(wire);
 }
 
 void wire_tell(struct wire *wire, uint64_t now)

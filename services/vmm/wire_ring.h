@@ -25,7 +25,14 @@ enum status wire_open(struct wire *wire, slot_t events, char *error, size_t erro
 /* Tell the console of bytes put since it was last told, if it is time.  A guest writes byte by byte; waking
  * another domain for each would cost more than the byte. */
 void wire_tell(struct wire *wire, uint64_t now);
-/* Attach again if the console was restarted. */
-void wire_check(struct wire *wire);
+/* The console was restarted and does not know us: ask for its new Notification (a request, without vm->lock),
+ * then go on with it. */
+struct wire_news {
+    slot_t console;
+    uint32_t generation; /* of the page before we asked */
+};
+bool wire_is_lost(const struct wire *wire);
+enum status wire_ask(const struct wire *wire, struct wire_news *news) BH_NODISCARD;
+void wire_go_on(struct wire *wire, const struct wire_news *news);
 
 #endif

@@ -25,10 +25,11 @@ def vm_file(path, name, vcpus=1, disk=None):
     return path
 
 
-def run(files, console):
+def run(files, console, *arguments):
     """Boot these VMs, one of them on the wire, until it powers off; returns what it wrote and bh's exit status."""
-    done = subprocess.run([BH, "run", *map(str, files), "--console", console, "--timeout", str(SECONDS)], cwd=TOP,
-                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    command = [BH, "run", *map(str, files), "--console", console, "--timeout", str(SECONDS), *map(str, arguments)]
+    done = subprocess.run(command, cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          check=False)
     return done.stdout.decode(errors="replace"), done.returncode
 
 
@@ -43,6 +44,13 @@ def expect_pass(output, status, name):
                                          ("spi", 2), ("vrings", 1)])
 def test_guest_gets_what_hardware_gives(tmp_path, name, vcpus):
     expect_pass(*run([vm_file(tmp_path / "vm.cfg", name, vcpus)], name), name)
+
+
+@pytest.mark.parametrize("pcpus", [4, 2, 1])
+def test_four_vcpus_hammer_devices_at_once(tmp_path, pcpus):
+    output, status = run([vm_file(tmp_path / "vm.cfg", "hammer", 4)], "hammer", "--cpus", pcpus)
+    expect_pass(output, status, "hammer")
+    assert [output.count(mark) for mark in "!#%&"] == [200] * 4, output[-4000:]
 
 
 def test_a_disks_vrings_too(tmp_path):

@@ -107,6 +107,13 @@ static void crash_hook_takes_a_name_and_a_time(void **state)
     assert_int_equal(hook.times, 7);
     assert_true(crash_hook_parse(&hook, "crash=mem"));
     assert_int_equal(hook.after_ms, 0);
+    assert_true(crash_hook_parse(&hook, "crash=vm1/2:30"));
+    assert_string_equal(hook.name, "vm1");
+    assert_int_equal(hook.thread, 2);
+    assert_int_equal(hook.after_ms, 30);
+    assert_false(crash_hook_parse(&hook, "crash=vm1/x"));
+    assert_false(crash_hook_parse(&hook, "crash=vm1:1/2"));
+    assert_false(crash_hook_parse(&hook, "crash=vm1/99"));
     assert_false(crash_hook_parse(&hook, "crash=mem:1:2:3"));
     assert_false(crash_hook_parse(&hook, "crash=mem:1:x"));
     assert_false(crash_hook_parse(&hook, "crash=mem:-1"));

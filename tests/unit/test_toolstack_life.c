@@ -192,7 +192,8 @@ STUB(console_rpc_dmesg, bh_DmesgRequest, bh_DmesgReply)
 STUB(init_rpc_create_vmm, bh_CreateVmmRequest, bh_CreateVmmReply)
 {
     assert_true(req->has_config);
-    assert_int_equal(req->pcpu, 1);
+    assert_int_equal(req->pcpus_count, req->config.vcpus);
+    assert_int_equal(req->pcpus[0], 1);
     ANSWER(note("make", req->config.vm_id), "no such luck");
 }
 STUB(init_rpc_start_vmm, bh_VmmRequest, bh_InitStatus)

@@ -43,6 +43,20 @@ static int open_named(const char *path)
     return fd;
 }
 
+static void get_random(void *bytes, size_t count)
+{
+    if (getrandom(bytes, count, 0) != (ssize_t)count)
+        fail("getrandom: %s", strerror(errno));
+}
+
+/* A random one: RFC 4122, 4.4. */
+static void make_uuid(uint8_t uuid[16])
+{
+    get_random(uuid, 16);
+    uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
+    uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+}
+
 static int run(int argc, char **argv)
 {
     struct options options = options_parse(argc, argv);
@@ -54,8 +68,8 @@ static int run(int argc, char **argv)
         vms[i] = vm_read(options.files[i].path);
         vms[i].config.autostart = options.files[i].autostart;
         vms[i].config.epoch_seconds = (uint64_t)time(NULL);
-        if (getrandom(vms[i].config.seed, sizeof(vms[i].config.seed), 0) != sizeof(vms[i].config.seed))
-            fail("getrandom: %s", strerror(errno));
+        get_random(vms[i].config.seed, sizeof(vms[i].config.seed));
+        make_uuid(vms[i].config.uuid);
     }
     check_names(&options, vms);
     check_volumes(&options, vms);
