@@ -33,7 +33,8 @@ struct arp_entry {
     uint8_t mac[6];
     uint8_t state; /* enum arp_state */
     uint8_t tries;
-    uint64_t since_ms; /* of the answer, or of the last question */
+    uint64_t since_ms; /* its state, or its last confirmation */
+    uint64_t asked_ms; /* the last question */
     uint64_t used_ms;
 };
 

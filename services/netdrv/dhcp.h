@@ -36,6 +36,9 @@ struct dhcp {
     uint16_t mtu;
     uint32_t first, last; /* the pool, inside the subnet */
     uint32_t lease_s;     /* 60 at least */
+    /* Is an address of the pool somebody's by configuration?  May be NULL: none is. */
+    bool (*is_taken)(void *context, uint32_t ip);
+    void *context;
 
     struct dhcp_lease leases[DHCP_LEASES];
     uint8_t reply[DHCP_REPLY_BYTES];

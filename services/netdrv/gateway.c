@@ -25,6 +25,18 @@ static void link_place(struct netdrv *drv, uint32_t link, segment_t segment)
     drv->router_macs[link] = mac48(drv->router.links[link].mac);
 }
 
+/* Addresses that the sessions' files say are not given to others. */
+static bool address_is_configured(void *context, uint32_t ip)
+{
+    const struct netdrv *drv = context;
+
+    for (uint32_t i = 0; i < PORTS_MAX; i++)
+        for (uint32_t k = 0; drv->ports[i].open && k < drv->ports[i].config.ipv4_count; k++)
+            if (drv->ports[i].config.ipv4[k] == ip)
+                return true;
+    return false;
+}
+
 static void dhcp_configure(struct netdrv *drv, uint32_t link, const struct network_config *config)
 {
     struct dhcp *dhcp = &drv->router.dhcp[link];
@@ -38,6 +50,8 @@ static void dhcp_configure(struct netdrv *drv, uint32_t link, const struct netwo
     dhcp->first = config->dhcp_first;
     dhcp->last = config->dhcp_last;
     dhcp->lease_s = LEASE_S;
+    dhcp->is_taken = address_is_configured;
+    dhcp->context = drv;
 }
 
 static void inside_add(struct netdrv *drv, uint32_t network, uint32_t link)
@@ -50,6 +64,7 @@ static void inside_add(struct netdrv *drv, uint32_t network, uint32_t link)
                               .prefix = (uint8_t)config->prefix,
                               .mtu = NET_MTU,
                               .mode = config->mode == NETWORK_NAT ? ROUTE_NAT : ROUTE_PLAIN,
+                              .proxy_arp = true,
                               .dhcp_server = config->dhcp_first != 0};
     inside_mac(to->mac, link);
     if (to->dhcp_server)
@@ -113,7 +128,7 @@ void gateway_start(struct netdrv *drv)
     drv->router.context = drv;
     drv->router_used = true;
     /* What an earlier life left there is judged flow by flow. */
-    router_init(&drv->router, (struct nat_flow *)(void *)machine_flows(), true, drv->now_ms);
+    (void)router_init(&drv->router, (struct nat_flow *)(void *)machine_flows(), true, drv->now_ms);
     forwards_add(drv);
     router_announce(&drv->router);
 }

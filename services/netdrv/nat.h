@@ -42,6 +42,14 @@
 #define NAT_ICMP_S 60u
 #define NAT_FRAGMENT_S 30u
 
+enum nat_seen {
+    NAT_SEEN_OUT = 1, /* a packet from inside; TCP: not a reset */
+    NAT_SEEN_IN = 2,
+    NAT_FIN_OUT = 4,
+    NAT_FIN_IN = 8,
+    NAT_RESET = 16,
+};
+
 /* 32 bytes, and no pointers: the table may lie in memory that outlives this process. */
 struct nat_flow {
     uint32_t inside_ip, remote_ip;
@@ -51,7 +59,7 @@ struct nat_flow {
     uint8_t owner;
     uint32_t expires_s;
     uint16_t check; /* of the fields above but expires_s: a half-written flow is not adopted */
-    uint8_t seen;   /* what went which way: nat.c */
+    uint8_t seen;   /* enum nat_seen */
     uint8_t spare;
     uint16_t inside_next, outside_next; /* hash chains */
     uint16_t newer, older;              /* the owner's list */
@@ -83,11 +91,12 @@ struct nat_owner {
     struct nat_list lists[2]; /* transitory, lasting */
 };
 struct nat_fragment {
-    uint32_t from, to, id; /* as they come */
-    uint32_t new_from, new_to;
-    uint16_t new_id;
+    uint32_t from, to; /* as they come */
+    uint16_t id;
     uint8_t protocol; /* 0: free */
     uint8_t owner;
+    uint32_t new_from, new_to;
+    uint16_t new_id;
     uint32_t expires_s;
 };
 
@@ -102,6 +111,7 @@ struct nat {
     uint16_t free;
     uint16_t sweep; /* next flow that nat_tick looks at */
     uint16_t fragment_id;
+    uint32_t seed; /* of the hash chains; another one after each start */
     uint64_t evicted;
 };
 

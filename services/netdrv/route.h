@@ -74,9 +74,10 @@ struct router {
 
 /*
  * `send`, `context`, `gateway` and each link's configuration (and its dhcp's) are set, the rest is zero.
- * NAT's flows as in nat_init; port forwards follow with nat_add_forward(&router->nat, ...).
+ * NAT's flows, and what is returned, as in nat_init; port forwards follow with nat_add_forward(&router->nat,
+ * ...).
  */
-void router_init(struct router *r, struct nat_flow *flows, bool keep_flows, uint64_t now_ms);
+uint32_t router_init(struct router *r, struct nat_flow *flows, bool keep_flows, uint64_t now_ms);
 
 /*
  * A frame on link `link` whose destination is our MAC there or a group (others are ignored).  From a VM:
