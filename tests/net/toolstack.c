@@ -232,6 +232,8 @@ static void ethernet_make(uint32_t from, const uint8_t *to_mac, uint16_t type)
 
 static void ipv4_make(uint32_t from_ip, uint32_t to_ip, uint8_t protocol, uint32_t length)
 {
+    uint32_t sum = 0;
+
     memset(frame + 14, 0, 20);
     frame[14] = 0x45;
     put16(frame + 16, length - 14);
@@ -239,6 +241,9 @@ static void ipv4_make(uint32_t from_ip, uint32_t to_ip, uint8_t protocol, uint32
     frame[23] = protocol;
     put32(frame + 26, from_ip);
     put32(frame + 30, to_ip);
+    for (uint32_t i = 14; i < 34; i += 2)
+        sum += (uint32_t)frame[i] << 8 | frame[i + 1];
+    put16(frame + 24, ~((sum & 0xffff) + (sum >> 16)));
 }
 
 static void udp_make(uint32_t from, uint32_t to, uint32_t length, uint32_t seed)

@@ -7,7 +7,9 @@
  * links: services/netdrv/session.c services/netdrv/persist.c services/netdrv/port.c services/netdrv/switch.c
  * links: services/netdrv/uplink.c services/netdrv/gateway.c services/netdrv/work.c services/netdrv/networks.c
  * links: services/netdrv/stations.c services/netdrv/packet.c services/netdrv/guard.c services/netdrv/bucket.c
- * links: services/netdrv/inet.c services/netdrv/offload.c services/netdrv/dhcp_message.c services/netdrv/zz_stub.c
+ * links: services/netdrv/inet.c services/netdrv/offload.c services/netdrv/dhcp_message.c
+ * links: services/netdrv/arp.c services/netdrv/icmp.c services/netdrv/nat.c services/netdrv/nat_table.c
+ * links: services/netdrv/dhcp.c services/netdrv/route.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,6 +50,7 @@ static void start(void)
     uplink_start(&drv);
     gateway_start(&drv);
     session_recover(&drv);
+    fake.sent_count = 0; /* the router has said where it is */
 }
 
 static int set_up(void **state)
