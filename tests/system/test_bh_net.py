@@ -66,8 +66,9 @@ def test_the_card_is_behind_the_smmu(tmp_path):
 
 
 def test_a_machine_keeps_its_address_and_shares_it_with_no_other(tmp_path):
-    (tmp_path / "one.img").touch()
-    (tmp_path / "two.img").touch()
+    for name in ("one.img", "two.img"):
+        subprocess.run(["truncate", "-s", "4M", tmp_path / name], check=True)
+        subprocess.run(["sgdisk", "-n", "1:0:0", "-c", "1:data", tmp_path / name], check=True, capture_output=True)
     macs = [mac(asked(tmp_path, "--net", "user", "--disk", tmp_path / name)[1]) for name in ("one.img", "two.img", "one.img")]
     assert macs[0] == macs[2] != macs[1]
     assert mac(asked(tmp_path, "--net", "user", "--mac", "52:54:00:AB:cd:01")[1]) == "52:54:00:AB:cd:01"
