@@ -129,6 +129,7 @@ static char **qemu_arguments(const struct options *o, int image_fd)
         argv[n++] = "-device";
         argv[n++] = "virtio-blk-pci,drive=d,addr=0x2,iommu_platform=on,disable-legacy=on";
     }
+    n = net_arguments(&o->net, argv, n);
     for (uint32_t i = 0; i < o->qemu_arg_count; i++)
         argv[n++] = (char *)o->qemu_args[i];
     argv[n] = NULL;

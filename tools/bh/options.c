@@ -21,6 +21,9 @@ enum option_key {
     OPT_MEMORY,
     OPT_ICOUNT,
     OPT_DISK,
+    OPT_NET,
+    OPT_NIC,
+    OPT_MAC,
     OPT_TIMEOUT,
     OPT_APPEND,
     OPT_QEMU_ARG,
@@ -37,6 +40,9 @@ static const struct option long_options[] = {
     {"memory", required_argument, NULL, OPT_MEMORY},
     {"icount", no_argument, NULL, OPT_ICOUNT},
     {"disk", required_argument, NULL, OPT_DISK},
+    {"net", required_argument, NULL, OPT_NET},
+    {"nic", required_argument, NULL, OPT_NIC},
+    {"mac", required_argument, NULL, OPT_MAC},
     {"timeout", required_argument, NULL, OPT_TIMEOUT},
     {"append-options", required_argument, NULL, OPT_APPEND},
     {"qemu-arg", required_argument, NULL, OPT_QEMU_ARG},
@@ -57,6 +63,9 @@ void options_help(void)
         "\n"
         "  --console NAME      only that VM's console on stdin and stdout; exit 0 when it powers off\n"
         "  --disk IMG          the machine's disk, raw; its GPT partitions are the volumes, by label\n"
+        "  --net KIND          the machine's network card leads to: user, tap:INTERFACE, socket:..., "
+        "stream:...,\n"
+        "                      dgram:..., none (if not given); --nic virtio|e1000e, --mac ADDRESS\n"
         "  --cpus N            physical CPUs, 1 to 8 (4)\n"
         "  --memory SIZE       physical memory (2G)\n"
         "  --timeout SECONDS   end the machine after that long, with status 124\n"
@@ -171,6 +180,15 @@ static void option_apply(struct options *o, int key, const char *value)
     case OPT_DISK:
         o->disk = value;
         break;
+    case OPT_NET:
+        o->net.net = value;
+        break;
+    case OPT_NIC:
+        o->net.nic = value;
+        break;
+    case OPT_MAC:
+        o->net.mac = value;
+        break;
     case OPT_TIMEOUT:
         o->timeout_seconds = number_parse("--timeout", value, 1, 1000000);
         break;
@@ -216,6 +234,7 @@ struct options options_parse(int argc, char **argv)
 
     if (o.file_count == 0 && !o.init)
         fail_usage("run: no VM file");
+    net_check(&o.net, o.disk ? o.disk : o.file_count ? o.files[0].path : NULL);
     if (!o.directory)
         o.directory = own_directory();
     if (!o.kernel)

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "net.h"
+
 #define VM_FILES_MAX 16u
 
 struct vm_file {
@@ -18,8 +20,9 @@ struct vm_file {
 struct options {
     struct vm_file files[VM_FILES_MAX];
     uint32_t file_count;
-    const char *console;   /* this VM's console alone on the wire; NULL: all of it */
-    const char *disk;      /* NULL: the machine has none */
+    const char *console; /* this VM's console alone on the wire; NULL: all of it */
+    const char *disk;    /* NULL: the machine has none */
+    struct net_options net;
     const char *directory; /* where kernel/kernel.bin and services/ are */
     const char *kernel;
     const char *init;        /* a program in init's place, for tests on a bare kernel */
