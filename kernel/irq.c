@@ -39,8 +39,7 @@ static void handle(struct cpu *cpu, uint32_t intid)
     gic_priority_drop(intid);
     switch (intid) {
     case SGI_KICK:
-        __atomic_store_n(&cpu->kick, 0, __ATOMIC_RELEASE);
-        cpu->resched = true;
+        __atomic_store_n(&cpu->kick, 0, __ATOMIC_RELEASE); /* whoever kicked has set resched if it matters */
         break;
     case PPI_HYP_TIMER:
         cpu->timer_armed = BH_FOREVER;

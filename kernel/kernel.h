@@ -366,7 +366,8 @@ static inline struct cpu *this_cpu(void)
 
 void kernel_lock(void);
 void kernel_unlock(void);
-void cpu_kick(struct cpu *cpu); /* IPI: it will come into the kernel and dispatch anew */
+/* IPI: it comes into the kernel and looks at `resched` and `evict`, and at what its vCPU has pending. */
+void cpu_kick(struct cpu *cpu);
 
 void timer_queue(struct cpu *cpu, struct timer *timer,
                  uint64_t when); /* moves it if queued; the pCPU's own, or with kernel_lock and a kick */

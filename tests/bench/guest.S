@@ -204,4 +204,64 @@ guest_pong:
     hvc #0
     b 1b
 
+/*
+ * Two pCPUs, two vCPUs: an SGI there, and one back as the first instruction of its handler; so the time is
+ * twice the way from the instruction that sends to the handler's first.  QEMU runs one pCPU at a time, and
+ * yield is where the other one's turn comes: nobody waits in what is counted.
+ */
+    .global guest_cross_ping
+guest_cross_ping:
+    mov x28, x0
+    mov x27, #ROUNDS
+    mov x25, #0
+    interrupts_on
+    mov x26, #2                 /* SGI 0 to Aff0 1 */
+1:  mov x5, #20                 /* the other one comes back to where it waits, or to sleep */
+2:  yield
+    subs x5, x5, #1
+    b.ne 2b
+    mov x24, x25
+    read_cycles x1
+    msr s3_0_c12_c11_5, x26     /* ICC_SGI1R_EL1 */
+3:  yield
+    cmp x24, x25
+    b.eq 3b
+    keep
+    subs x27, x27, #1
+    b.ne 1b
+    finish
+
+    .balign 2048
+cross_vectors:
+    .rept 5
+    b .
+    .balign 128
+    .endr
+    msr s3_0_c12_c11_5, x26
+    yield
+    mrs x6, s3_0_c12_c12_0
+    msr s3_0_c12_c12_1, x6
+    eret
+    .balign 2048
+
+.macro cross_interrupts_on
+    interrupts_on
+    adr x5, cross_vectors
+    msr vbar_el1, x5
+    isb
+    mov x26, #1
+.endm
+
+    .global guest_cross_pong
+guest_cross_pong:
+    cross_interrupts_on
+1:  yield
+    b 1b
+
+    .global guest_cross_sleeper
+guest_cross_sleeper:
+    cross_interrupts_on
+1:  wfi
+    b 1b
+
     .section .note.GNU-stack, "", %progbits

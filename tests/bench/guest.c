@@ -32,7 +32,8 @@ enum {
 
 extern uint8_t bh_image_end[];
 void guest_hypercall(void), guest_mmio(void), guest_doorbell(void), guest_sgi(void), guest_timer(void),
-    guest_notify_self(void), guest_ping(void), guest_pong(void);
+    guest_notify_self(void), guest_ping(void), guest_pong(void), guest_cross_ping(void),
+    guest_cross_pong(void), guest_cross_sleeper(void);
 
 /* A copy of our image, mapped in `space` where it is linked. */
 static void give_image(slot_t space, slot_t first, uint32_t rights)
@@ -120,15 +121,15 @@ static void ringer(uint64_t notification)
     __builtin_trap();
 }
 
-static void make_vcpu(slot_t vcpu, slot_t sc, uint32_t index, void (*entry)(void))
+static void make_vcpu(slot_t vcpu, slot_t sc, uint32_t index, uint32_t pcpu, void (*entry)(void))
 {
     EXPECT(kt_make(CAP_VCPU, 0, vcpu), OK);
     EXPECT(kt_make(CAP_SC, 0, sc), OK);
-    EXPECT(bh_vcpu_configure(vcpu, VCPU_GUEST, index, 0, CSPACE_GUEST, SPACE, EXITS), OK);
+    EXPECT(bh_vcpu_configure(vcpu, VCPU_GUEST, index, pcpu, CSPACE_GUEST, SPACE, EXITS), OK);
     EXPECT(bh_vcpu_write(vcpu, REG_PC, (uint64_t)entry), OK);
     EXPECT(bh_vcpu_write(vcpu, REG_X0, PAGE_GUEST), OK);
     EXPECT(bh_vcpu_write(vcpu, REG_PSTATE, 0x3c5), OK);
-    EXPECT(bh_sc_create_on(sc, 0), OK);
+    EXPECT(bh_sc_create_on(sc, pcpu), OK);
     EXPECT(bh_sc_bind(sc, vcpu), OK);
 }
 
@@ -144,7 +145,7 @@ static void make_vm(void (*entry)(void))
     EXPECT(kt_make(CAP_NOTIFICATION, 0, SIGNAL_B), OK);
     EXPECT(bh_cspace_mint(INIT_SLOT_CSPACE, BELL, INIT_SLOT_CSPACE, BELL_BADGED, RIGHT_ALL, 1), OK);
     give_image(SPACE, IMAGE, RIGHT_READ | RIGHT_WRITE | RIGHT_EXEC);
-    make_vcpu(VCPU_A, SC_A, 0, entry);
+    make_vcpu(VCPU_A, SC_A, 0, 0, entry);
 }
 
 static void share_page(slot_t frame)
@@ -158,7 +159,8 @@ static void share_page(slot_t frame)
     PAGE_HERE[10] = HVC_BASE | SYS_notification_signal;
 }
 
-static void run_guest(const char *name)
+/* What the guest measured, when it says that it is done. */
+static uint64_t run_guest_for(const char *name)
 {
     struct bh_msg m;
 
@@ -169,9 +171,16 @@ static void run_guest(const char *name)
                  (unsigned long long)m.w[5], (unsigned long long)m.w[0], (unsigned long long)m.w[1],
                  (unsigned long long)m.w[2], (unsigned long long)m.w[3]);
     EXPECT(m.w[0], DONE);
-    report(name, PAGE_HERE[0]);
+    uint64_t least = PAGE_HERE[0];
+
     kt_plan(0, NULL, 0);
     EXPECT(bh_cspace_revoke(INIT_SLOT_CSPACE, POOL), OK);
+    return least;
+}
+
+static void run_guest(const char *name)
+{
+    report(name, run_guest_for(name));
 }
 
 static void plan(const slot_t *scs, uint32_t count)
@@ -219,7 +228,7 @@ static void two_guests(void)
     struct kt_thread server;
 
     make_vm(guest_ping);
-    make_vcpu(VCPU_B, SC_B, 1, guest_pong);
+    make_vcpu(VCPU_B, SC_B, 1, 0, guest_pong);
     thread_in_own_space(&server, FIRST, vmm, 0);
     share_page(FIRST + 13);
     EXPECT(bh_vcpu_virq_config(VCPU_A, 48, VIRQ_ENABLED | VIRQ_GROUP1, 0xa0), OK);
@@ -231,6 +240,32 @@ static void two_guests(void)
     plan((slot_t[]){server.sc, SC_B, SC_A}, 3);
     EXPECT(bh_vcpu_resume(VCPU_B), OK);
     run_guest("notify_guest_guest");
+}
+
+/* An SGI from pCPU 0 to a vCPU that runs `entry` on pCPU 1, and one back to us, who run. */
+static uint64_t there_and_back(const char *name, void (*entry)(void))
+{
+    struct kt_thread server;
+
+    make_vm(guest_cross_ping);
+    make_vcpu(VCPU_B, SC_B, 1, 1, entry);
+    thread_in_own_space(&server, FIRST, vmm, 0);
+    share_page(FIRST + 13);
+    EXPECT(bh_vcpu_virq_config(VCPU_A, 0, VIRQ_ENABLED | VIRQ_GROUP1, 0xa0), OK);
+    EXPECT(bh_vcpu_virq_config(VCPU_B, 0, VIRQ_ENABLED | VIRQ_GROUP1, 0xa0), OK);
+    kt_plan(1, (slot_t[]){SC_B}, 1);
+    plan((slot_t[]){server.sc, SC_A}, 2);
+    EXPECT(bh_vcpu_resume(VCPU_B), OK);
+    return run_guest_for(name) - overhead;
+}
+
+void bench_cross(void)
+{
+    uint64_t to_running = there_and_back("sgi_cross", guest_cross_pong) / 2;
+    uint64_t to_sleeping = there_and_back("sgi_cross_wfi", guest_cross_sleeper) - to_running;
+
+    report("sgi_cross", to_running + overhead);
+    report("sgi_cross_wfi", to_sleeping + overhead);
 }
 
 void bench_guest(void)

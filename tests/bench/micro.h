@@ -31,5 +31,6 @@ void bench_ipc(void);
 void bench_signal(void);
 void bench_frame(void);
 void bench_guest(void);
+void bench_cross(void);
 
 #endif

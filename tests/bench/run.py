@@ -31,6 +31,8 @@ TARGETS = {
     "mmio_exit_vmm": ("instructions", 600, "seL4 1,628 to 3,065, KVM 6,122, Xen in the hypervisor 757"),
     "sgi_self": ("instructions", 450, "Xen 1,143, bare 49"),
     "vtimer_fire": ("instructions", 450, "Xen 1,139, bare 56"),
+    "sgi_cross": ("instructions", None, ""),
+    "sgi_cross_wfi": ("instructions", None, ""),
     "notify_irq": ("instructions", None, ""),
     "doorbell_wake": ("instructions", None, ""),
     "notify_guest_guest": ("instructions", 3000, "Xen 11,363"),
@@ -61,9 +63,9 @@ def measure(name, function):
     print(f"  {name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
 
 
-def micro():
+def micro(cpus):
     out = run([BH, "run", "--init", f"{BUILD}/tests/bench/micro.elf", "--icount", "--append-options", "pmu=1", "--cpus",
-               "1", "--timeout", "300"], 400)
+               cpus, "--timeout", "300"], 400)
     for name, value in re.findall(r"^bench (\S+) (\d+)", out, re.M):
         values[name] = int(value)
     if "1 passed, 0 failed" not in out:
@@ -158,7 +160,8 @@ def table():
 
 
 def main():
-    measure("micro", micro)
+    measure("micro", lambda: micro("1"))
+    measure("micro, two pCPUs", lambda: micro("2"))
     measure("kernel_sloc", kernel_sloc)
     measure("memory_before_guest", memory_before_guest)
     if "--quick" not in sys.argv:

@@ -449,6 +449,34 @@ TEST(lending, used_up_leaves_the_server_to_its_own_time)
     EXPECT(did[1].rounds, 1);
 }
 
+/* A vmm's threads are such servers: they stop with their vCPU's slice and go on with its next. */
+TEST(lending, used_up_lets_a_server_without_time_go_on_with_the_next_slice)
+{
+    struct plan *plan = (struct plan *)(IPCBUF_IPA + PLAN_OFFSET);
+    uint64_t own, used, switches, unused;
+
+    start_without_time(0, 0);
+    kt_prepare(2, 0, caller, 2);
+    *plan = (struct plan){.epoch_us = 20000, .count = 3};
+    plan->entries[0] = (struct plan_entry){.sc = INIT_SLOT_SC, .slice_us = 4000};
+    plan->entries[1] = (struct plan_entry){.sc = kt_threads[2].sc, .slice_us = 1000};
+    plan->entries[2] = (struct plan_entry){.sc = kt_threads[0].sc, .slice_us = 6000};
+    EXPECT(bh_dispatcher_commit(INIT_SLOT_DISPATCHER0), OK);
+    EXPECT(bh_sc_usage(kt_threads[0].sc, &own, &switches), OK);
+    call_words[0] = WORK;
+    call_words[1] = 8;
+    called[2] = 1000;
+    EXPECT(bh_vcpu_resume(kt_threads[2].vcpu), OK);
+    UNTIL(called[2] == OK);
+    call_words[0] = SLEEP;
+    call_words[1] = 100;
+    EXPECT(did[0].worked, 8);
+    EXPECT(bh_sc_usage(kt_threads[2].sc, &used, &unused), OK);
+    EXPECT_EXACT(bh_ticks_to_us(used) < 6000); /* it stood still for most of the 8 ms */
+    EXPECT(bh_sc_usage(kt_threads[0].sc, &used, &unused), OK);
+    EXPECT(used, own);
+}
+
 /* ---- signals at the endpoint
  * --------------------------------------------------------------------------------- */
 

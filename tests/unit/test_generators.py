@@ -174,6 +174,7 @@ pci = "00:02.0"
 [template.vmm]
 program = "vmm"
 memory_kib = 1024
+threads = 3
 slots = ["MEM"]
 """
 
@@ -214,6 +215,7 @@ int main(void)
         printf("%s %d %u %llu\n", w->peers[i].name, w->peers[i].kind, w->peers[i].domain,
                (unsigned long long)w->peers[i].badge);
     printf("%s %u %u\n", manifest_vmm.grants[0].name, manifest_vmm.grants[0].slot, manifest_vmm.max);
+    printf("%u %u\n", manifest_vmm.thread_max, manifest_vmm.thread_slot);
     return 0;
 }
 """)
@@ -221,7 +223,7 @@ int main(void)
                     tmp_path / "main.c", tmp_path / "manifest.c"], check=True)
     lines = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout.splitlines()
     assert lines == ["console 300 256 33 9000000 1 1", "3 10 3 7 1", "CONSOLE 0 1 2", "EVENTS 1 1 16", "SESSION 2 1 0",
-                     "MEM 16 16"]
+                     "MEM 16 16", "3 17"]
 
 
 def test_mistaking_a_kind_for_a_slot_does_not_compile(tmp_path):
