@@ -267,6 +267,96 @@ def test_bad_manifest_is_refused_by_name(tmp_path, old, new, complaint):
     assert "Traceback" not in done.stderr
 
 
+NETWORKS = """
+[network.br0]
+mode = "bridge"
+uplink = true
+[network.blue]
+mode = "bridge"
+uplink = true
+vlan = 5
+[network.nat0]
+mode = "nat"
+address = "10.0.3.1/24"
+dhcp = ["10.0.3.100", "10.0.3.199"]
+forwards = [{ proto = "tcp", port = 2222, to = "10.0.3.100", to_port = 22 }, { proto = "udp", port = 53, to = "10.0.3.7" }]
+[network.lan]
+mode = "route"
+address = "192.168.7.1/26"
+[router]
+address = "10.0.2.200/24"
+gateway = "10.0.2.2"
+vlan = 5
+"""
+
+
+def test_table_of_networks_says_what_the_file_says(tmp_path):
+    assert generate_manifest(tmp_path, MANIFEST + NETWORKS).returncode == 0
+    (tmp_path / "main.c").write_text(r"""
+#include <stdio.h>
+#include "services/netdrv/networks.h"
+int main(void)
+{
+    const struct networks_config *c = &networks_config;
+    for (unsigned i = 0; i < c->network_count; i++)
+        printf("%s %d %d %u %x %u %x %x\n", c->networks[i].name, c->networks[i].mode, c->networks[i].uplink,
+               c->networks[i].vlan, c->networks[i].address, c->networks[i].prefix, c->networks[i].dhcp_first,
+               c->networks[i].dhcp_last);
+    for (unsigned i = 0; i < c->forward_count; i++)
+        printf("%u %u %x %u\n", c->forwards[i].protocol, c->forwards[i].port, c->forwards[i].to, c->forwards[i].to_port);
+    printf("%x %u %x %x %u\n", c->address, c->prefix, c->gateway, c->dns, c->vlan);
+    return 0;
+}
+""")
+    subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-I{TOP}", "-o", tmp_path / "main", tmp_path / "main.c",
+                    tmp_path / "networks.c"], check=True)
+    lines = subprocess.run([tmp_path / "main"], capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines == ["br0 0 1 0 0 0 0 0", "blue 0 1 5 0 0 0 0", "nat0 1 0 0 a000301 24 a000364 a0003c7",
+                     "lan 2 0 0 c0a80701 26 0 0", "6 2222 a000364 22", "17 53 a000307 53", "a0002c8 24 a000202 0 5"]
+
+
+def test_manifest_without_networks_is_one(tmp_path):
+    assert generate_manifest(tmp_path, MANIFEST).returncode == 0
+    subprocess.run(["gcc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", f"-I{TOP}", "-c", "-o", tmp_path / "networks.o",
+                    tmp_path / "networks.c"], check=True)
+
+
+@pytest.mark.parametrize("old, new, complaint", [
+    ('mode = "nat"', 'mode = "bridged"', "[network.nat0] mode: `bridged` is not one of bridge, nat, route"),
+    ('mode = "nat"', "mode = 1", "expected str, found int"),
+    ('mode = "nat"\n', "", "[network.nat0] mode: missing"),
+    ('mode = "nat"', 'mode = "nat"\nuplink = true', "a network of mode nat has none"),
+    ("[network.blue]", "[network.Blue]", "not a name"),
+    ("uplink = true\nvlan = 5", "vlan = 5", "VLAN of the uplink, which this network does not have"),
+    ("uplink = true\nvlan = 5", "uplink = true\nvlan = 4095", "4095 is not within 1..4094"),
+    ("uplink = true\nvlan = 5", "uplink = true", "the uplink's untagged traffic belongs to [network.br0] already"),
+    ("uplink = true\nvlan = 5", 'uplink = true\naddress = "10.0.9.1/24"', "a network of mode bridge has none"),
+    ('address = "192.168.7.1/26"\n', "", "[network.lan] address: missing"),
+    ("192.168.7.1/26", "192.168.7.1", "/32 is not within /8../30"),
+    ("192.168.7.1/26", "192.168.7.0/26", "192.168.7.0 is no host's address"),
+    ("192.168.7.1/26", "192.168.7/26", "is not an address with its prefix"),
+    ("192.168.7.1/26", "10.0.3.250/26", "overlaps that of [network.nat0]"),
+    ("192.168.7.1/26", "10.0.2.1/26", "overlaps that of [router]"),
+    ('["10.0.3.100", "10.0.3.199"]', '["10.0.3.100"]', "expected [FIRST, LAST]"),
+    ('["10.0.3.100", "10.0.3.199"]', '["10.0.3.100", "10.0.4.1"]', "10.0.4.1 is no host's address in 10.0.3.0/24"),
+    ('["10.0.3.100", "10.0.3.199"]', '["10.0.3.100", "10.0.3.9"]', "10.0.3.100 is above 10.0.3.9"),
+    ('["10.0.3.100", "10.0.3.199"]', '["10.0.3.1", "10.0.3.9"]', "10.0.3.1 is the network's own address"),
+    ('proto = "udp", port = 53', 'proto = "tcp", port = 2222', "port 2222 is forwarded already"),
+    ('proto = "udp"', 'proto = "icmp"', "proto `icmp` is not tcp or udp"),
+    ("port = 53", "port = 65536", "port 65536 is not within 1..65535"),
+    ('to = "10.0.3.7"', 'to = "10.0.9.7"', "10.0.9.7 is no host's address"),
+    ('gateway = "10.0.2.2"', 'gateway = "10.0.3.2"', "[router] gateway: 10.0.3.2 is no host's address"),
+    ('gateway = "10.0.2.2"\n', "", "[router] gateway: missing"),
+    ('[router]\naddress = "10.0.2.200/24"\ngateway = "10.0.2.2"\nvlan = 5\n', "", "there is no [router]"),
+])
+def test_bad_network_is_refused_by_name(tmp_path, old, new, complaint):
+    assert old in NETWORKS
+    done = generate_manifest(tmp_path, MANIFEST + NETWORKS.replace(old, new))
+    assert done.returncode != 0
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_two_callers_with_one_badge_are_refused(tmp_path):
     extra = '[domain.other]\nprogram = "o"\nmemory_kib = 512\npeers.CONSOLE = { domain = "console", badge = 2 }\n'
     done = generate_manifest(tmp_path, MANIFEST.replace("[template.vmm]", extra + "[template.vmm]"))
