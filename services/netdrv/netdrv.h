@@ -87,7 +87,8 @@ struct port {
     struct net_consumer from;
     struct net_producer to;
 
-    uint64_t resume_ms; /* its rate allows the next packet then; 0: now */
+    uint64_t resume_ms;     /* its rate allows the next packet then; 0: now */
+    uint32_t segments_sent; /* of its packet that waits, when it is cut for its receiver */
     /* How long others have waited for room in `to`: see port_wait(). */
     uint32_t waiting;       /* bit per port whose next packet waits */
     bool stalled;           /* nobody waits for it until it takes packets again */
@@ -129,6 +130,12 @@ enum fate {
     FATE_DONE, /* taken, or dropped and counted */
     FATE_WAIT, /* no room just now: the same packet again later; the source is noted down for that */
 };
+
+/* How many segments of this source's packet have gone already, or where to note it; NULL: it cannot wait. */
+static inline uint32_t *segments_sent(struct netdrv *drv, uint32_t source)
+{
+    return source < PORTS_MAX ? &drv->ports[source].segments_sent : NULL;
+}
 
 static inline uint64_t mac48(const uint8_t *mac)
 {

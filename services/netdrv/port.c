@@ -37,6 +37,7 @@ void port_attached(struct netdrv *drv, struct port *port)
 {
     port->attached = true;
     port->reported = false;
+    port->segments_sent = 0;
     port->stalled = false;
     port->patience_us = PATIENCE_US;
     port->patience_from = drv->now_us;
@@ -213,19 +214,25 @@ static bool takes_gso(const struct port *port, uint8_t gso)
     return gso == NET_GSO_NONE || ((port->features & needed) && (port->features & FEATURE_GUEST_CHECKSUM));
 }
 
-/* Segments are not waited for: there may be more of them than the lane holds. */
-static void put_segments(struct netdrv *drv, struct port *port, const struct packet *packet,
-                         const struct inet *in)
+static enum fate put_segments(struct netdrv *drv, struct port *port, uint32_t source,
+                              const struct packet *packet, const struct inet *in)
 {
+    uint32_t *sent = segments_sent(drv, source), number = 0;
     struct segments segments;
     struct packet segment;
 
     segments_start(&segments, packet, in);
-    while (segments_next(&segments, &segment)) {
+    for (; segments_next(&segments, &segment); number++) {
+        if (sent && number < *sent)
+            continue;
         if (!(port->features & FEATURE_GUEST_CHECKSUM) && !offload_checksum(&segment))
-            return;
-        (void)put(drv, port, SOURCE_ROUTER, &segment);
+            break;
+        if (put(drv, port, source, &segment) == FATE_WAIT) {
+            *sent = number; /* only who has a place for it waits */
+            return FATE_WAIT;
+        }
     }
+    return FATE_DONE;
 }
 
 enum fate port_deliver(struct netdrv *drv, struct port *port, uint32_t source, struct packet *packet,
@@ -238,10 +245,8 @@ enum fate port_deliver(struct netdrv *drv, struct port *port, uint32_t source, s
     /* Not what another VM says: only who sits outside, or our own server, gives addresses. */
     if (port->guard.learn && source >= PORTS_MAX && guard_learn(&port->guard, packet, in, drv->now_ms))
         persist_save(drv);
-    if (!takes_gso(port, packet->offload.gso)) {
-        put_segments(drv, port, packet, in);
-        return FATE_DONE;
-    }
+    if (!takes_gso(port, packet->offload.gso))
+        return put_segments(drv, port, source, packet, in);
     if (packet->offload.flags & NET_NEEDS_CHECKSUM && !(port->features & FEATURE_GUEST_CHECKSUM) &&
         !offload_checksum(packet)) {
         port->to_vm.dropped_malformed++;
@@ -335,6 +340,7 @@ static bool packet_handle(struct netdrv *drv, struct port *port, const struct ne
     packets = rate_limit_is_off(&port->from_limit) ? 1 : offload_packets(&packet);
     if (switch_forward(drv, port_number(drv, port), port->segment, &packet, &in) == FATE_WAIT)
         return false;
+    port->segments_sent = 0;
     sent_count(drv, port, length, packets);
     return true;
 }

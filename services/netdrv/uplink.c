@@ -81,17 +81,37 @@ static bool send_one(struct netdrv *drv, struct packet *packet, uint16_t tag)
     return true;
 }
 
-static void send_segments(struct netdrv *drv, const struct packet *packet, const struct inet *in,
-                          uint16_t tag)
+/* No room: may this source wait for it? */
+static enum fate no_room(struct netdrv *drv, uint32_t source)
 {
+    if (source < PORTS_MAX) {
+        drv->uplink.waiting |= 1u << source;
+        return FATE_WAIT;
+    }
+    drv->uplink.out.dropped_full++;
+    return FATE_DONE;
+}
+
+static enum fate send_segments(struct netdrv *drv, uint32_t source, const struct packet *packet,
+                               const struct inet *in, uint16_t tag)
+{
+    uint32_t *sent = segments_sent(drv, source), number = 0;
     bool checksums = nic_info()->offloads & NIC_CHECKSUM;
     struct segments segments;
     struct packet segment;
 
     segments_start(&segments, packet, in);
-    while (segments_next(&segments, &segment))
-        if ((!checksums && !offload_checksum(&segment)) || !send_one(drv, &segment, tag))
-            drv->uplink.out.dropped_full++;
+    for (; segments_next(&segments, &segment); number++) {
+        if (sent && number < *sent)
+            continue;
+        if (!checksums && !offload_checksum(&segment))
+            break;
+        if (!send_one(drv, &segment, tag) && no_room(drv, source) == FATE_WAIT) {
+            *sent = number;
+            return FATE_WAIT;
+        }
+    }
+    return FATE_DONE;
 }
 
 static bool nic_cuts(uint8_t gso)
@@ -109,23 +129,14 @@ enum fate uplink_send(struct netdrv *drv, uint32_t source, struct packet *packet
         return FATE_DONE;
     }
     packet->offload.flags &= (uint8_t)~NET_CHECKSUM_GOOD;
-    if (packet->offload.gso != NET_GSO_NONE && !nic_cuts(packet->offload.gso)) {
-        send_segments(drv, packet, in, tag);
-        return FATE_DONE;
-    }
+    if (packet->offload.gso != NET_GSO_NONE && !nic_cuts(packet->offload.gso))
+        return send_segments(drv, source, packet, in, tag);
     if (packet->offload.flags & NET_NEEDS_CHECKSUM && !(nic->offloads & NIC_CHECKSUM) &&
         !offload_checksum(packet)) {
         drv->uplink.out.dropped_malformed++;
         return FATE_DONE;
     }
-    if (send_one(drv, packet, tag))
-        return FATE_DONE;
-    if (source < PORTS_MAX) {
-        drv->uplink.waiting |= 1u << source;
-        return FATE_WAIT;
-    }
-    drv->uplink.out.dropped_full++;
-    return FATE_DONE;
+    return send_one(drv, packet, tag) ? FATE_DONE : no_room(drv, source);
 }
 
 /* ---- in ------------------------------------------------------------------------------------------- */

@@ -39,8 +39,8 @@ def test_large_packets_stay_large_where_the_guest_takes_them(tmp_path, directory
 
 
 def test_large_packets_come_in_segments_where_it_does_not(tmp_path, directory):
-    whole, segments, size = map(int, tried(tmp_path, directory, "plain large")["large"])
-    assert whole == 0 and segments >= 450 and size <= 10 * 65495
+    # 45 segments of each are more than a lane holds: the sender waits in the middle.
+    assert tried(tmp_path, directory, "plain large")["large"] == ["0", "450", str(10 * (65535 - 40))]
 
 
 def test_spoofed_packets_do_not_arrive(tmp_path, directory):

@@ -529,6 +529,40 @@ static void large_packet_is_cut_for_a_guest_that_takes_none(void **state)
     assert_false(hears(1));
 }
 
+static void segments_that_find_no_room_wait_for_it(void **state)
+{
+    struct port_config config = config_of(1, BR0, 0);
+    struct net_offload offload;
+    uint32_t heard = 0, bytes = 0;
+
+    (void)state;
+    plug(0, BR0, 0);
+    plug_as(&config, 0);
+    offload = tcp_make(0, 1, LARGE);
+    assert_true(put(0, LARGE, &offload));
+    run();
+    while (hears(1)) {
+        assert_int_equal(get32(vms[1].got + 38), 1 + bytes); /* none twice, none missing */
+        bytes += vms[1].descriptor.length - 54;
+        if (++heard == NET_LANE_SLOTS) {
+            work_events(&drv, EV_PORT(1));
+            run();
+        }
+    }
+    assert_int_equal(heard, 45);
+    assert_int_equal(bytes, LARGE - 54);
+    fake.nic_room = 20;
+    offload = tcp_make(0, OUTSIDE, LARGE);
+    assert_true(put(0, LARGE, &offload));
+    run();
+    assert_int_equal(fake.sent_count, 20);
+    fake.nic_room = 100;
+    work_events(&drv, EV_IRQ);
+    run();
+    assert_int_equal(fake.sent_count, 45);
+    assert_int_equal(get32(fake.sent[44].bytes + 38), 1 + 44 * 1460);
+}
+
 static void large_packet_goes_out_whole_only_if_the_nic_cuts(void **state)
 {
     struct net_offload offload;
@@ -1012,6 +1046,7 @@ int main(void)
         CASE(word_of_a_vm_for_a_checksum_is_not_passed_on),
         CASE(large_packet_stays_large_between_vms),
         CASE(large_packet_is_cut_for_a_guest_that_takes_none),
+        CASE(segments_that_find_no_room_wait_for_it),
         CASE(large_packet_goes_out_whole_only_if_the_nic_cuts),
         CASE(flood_of_one_vm_is_bounded_and_counted),
         CASE(unknown_receivers_outside_are_bounded_known_ones_not),
