@@ -214,7 +214,7 @@ static uint64_t us_to_ticks(uint64_t us)
     return us * timer_hz() / 1000000u;
 }
 
-static void take_plan(struct dispatcher *d, const struct plan *plan, struct sc *const scs[])
+static void take_plan(struct dispatcher *d, const struct plan *plan, struct sc *const scs[], uint32_t count)
 {
     charge(d->cpu, now()); /* what ran until now did so in the old plan */
     for (uint32_t i = 0; i < d->count; i++)
@@ -222,7 +222,7 @@ static void take_plan(struct dispatcher *d, const struct plan *plan, struct sc *
             d->entries[i].sc->entry = -1;
             d->entries[i].sc->awake = false;
         }
-    d->count = plan->count;
+    d->count = count;
     d->flags = plan->flags;
     d->epoch = us_to_ticks(plan->epoch_us);
     d->epoch_start = now();
@@ -233,7 +233,7 @@ static void take_plan(struct dispatcher *d, const struct plan *plan, struct sc *
         d->runnable[w] = d->has_slice[w] = d->capped[w] = 0;
         d->in_window[w] = ~0ull;
     }
-    for (uint32_t i = 0; i < plan->count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const struct plan_entry *e = &plan->entries[i];
         struct sc *sc = scs[i];
 
@@ -261,14 +261,16 @@ enum status sys_dispatcher_commit(struct vcpu *self, struct dispatcher *dispatch
 {
     static struct plan plan; /* our copy: the caller's page may change while we look; kernel_lock */
     struct sc *scs[PLAN_ENTRIES_MAX];
+    uint32_t count;
 
     if (!self->ipcbuf)
         return ERR_STATE;
     plan = *(const struct plan *)((const char *)self->ipcbuf + PLAN_OFFSET);
-    if (plan.count > PLAN_ENTRIES_MAX || plan.epoch_us == 0 || plan.epoch_us > 10000000u ||
+    count = plan.count;
+    if (count > PLAN_ENTRIES_MAX || plan.epoch_us == 0 || plan.epoch_us > 10000000u ||
         plan.flags & ~(uint32_t)(PLAN_ELASTIC | PLAN_NOTIFY) || us_to_ticks(plan.epoch_us) == 0)
         return ERR_ARG;
-    for (uint32_t i = 0; i < plan.count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         enum status why;
 
         scs[i] = plan_entry_check(self, dispatcher, &plan.entries[i], plan.epoch_us, &why);
@@ -276,12 +278,12 @@ enum status sys_dispatcher_commit(struct vcpu *self, struct dispatcher *dispatch
             return why;
         scs[i]->marked = false;
     }
-    for (uint32_t i = 0; i < plan.count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         if (scs[i]->marked)
             return ERR_ARG; /* twice in one plan */
         scs[i]->marked = true;
     }
-    take_plan(dispatcher, &plan, scs);
+    take_plan(dispatcher, &plan, scs, count);
     dispatcher->cpu->resched = true;
     if (dispatcher->cpu != this_cpu())
         cpu_kick(dispatcher->cpu);

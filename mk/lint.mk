@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # lint.mk - clang-format and clang-tidy over our own sources
+#
+# One clang-tidy a source, so that they run side by side and an unchanged source is not judged again: its object is
+# newer than whatever it includes, and $(B)/tidy/SOURCE.ok is newer than the object.
 
 FORMATTED = $(shell git ls-files '*.c' '*.h')
-TIDY_KERNEL = $(shell git ls-files 'kernel/*.c')
-TIDY_SERVICES = $(shell git ls-files 'services/*.c' 'lib/*.c')
-TIDY_HOST = $(shell git ls-files 'tools/*.c')
 
 .PHONY: format format-check tidy
 format:
@@ -14,8 +14,16 @@ format:
 format-check:
 	$(Q)clang-format --dry-run -Werror $(FORMATTED)
 
+# $(1): sources; $(2): where their objects are; $(3): how they are compiled
+define tidy_rules
+$(patsubst %,$$(B)/tidy/%.ok,$(1)): $$(B)/tidy/%.ok: % $(2)/%.o .clang-tidy mk/lint.mk
+	$$(call say,TIDY,$$<)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)clang-tidy --quiet $$< -- $(3) 2>$$@.new || { cat $$@.new; false; }
+	$$(Q)mv $$@.new $$@
+tidy: $(patsubst %,$$(B)/tidy/%.ok,$(1))
+endef
 TIDY_TARGET := --target=aarch64-linux-gnu -Wno-unused-command-line-argument
-tidy: gen $(ARM64)/.stamp
-	$(Q)clang-tidy --quiet $(TIDY_KERNEL) -- $(TIDY_TARGET) $(KERNEL_FLAGS)
-	$(Q)clang-tidy --quiet $(TIDY_SERVICES) -- $(TIDY_TARGET) $(SERVICE_FLAGS)
-	$(Q)clang-tidy --quiet $(TIDY_HOST) -- $(HOST_FLAGS)
+$(eval $(call tidy_rules,$(wildcard kernel/*.c kernel/*/*.c),$(B)/kernel,$(TIDY_TARGET) $$(KERNEL_FLAGS)))
+$(eval $(call tidy_rules,$(wildcard services/*/*.c lib/*/*.c),$(B)/obj,$(TIDY_TARGET) $$(SERVICE_FLAGS)))
+$(eval $(call tidy_rules,$(wildcard tools/*/*.c),$(B)/host,$$(HOST_FLAGS)))

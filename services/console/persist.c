@@ -92,7 +92,7 @@ bool persist_load(void *page, struct console *c, struct byte_ring_page *rings)
 void persist_save(void *page, const struct console *c)
 {
     const struct persist_state *newest = persist_newest(page);
-    uint32_t target = newest == persist_copy(page, 0) ? 1 : 0;
+    uint32_t target = newest && newest == persist_copy(page, 0) ? 1 : 0;
     struct persist_state *state = persist_copy(page, target);
     uint32_t sequence = newest ? newest->sequence + 1 : 1;
 

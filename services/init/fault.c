@@ -85,20 +85,20 @@ static struct domain *domain_named(const char *name)
     return NULL;
 }
 
-#define CRASH_AGAIN_MS 200u
-
 /* Address 0 is mapped in no service: its next instruction faults. */
 void crash_hook_poll(void)
 {
+    char name[sizeof(init.crash.names)];
     struct domain *domain;
 
     if (init.crash.times == 0 || bh_now() < init.crash.at)
         return;
     init.crash.times--;
-    init.crash.at = bh_after_ms(CRASH_AGAIN_MS);
-    domain = domain_named(init.crash.name);
+    init.crash.at = bh_after_ms(init.crash.every_ms);
+    crash_hook_turn(&init.crash, name);
+    domain = domain_named(name);
     if (!domain) {
-        bh_log("crash=: no service and no VM of that name is running");
+        bh_log("crash=: no service and no VM %s is running", name);
         return;
     }
     if (init.crash.thread != 0) {

@@ -46,24 +46,36 @@ static bool number_take(const char **at, char mark, uint64_t *number)
 
 bool crash_hook_parse(struct crash_hook *hook, const char *options)
 {
-    char value[sizeof(hook->name) + 24];
+    char value[sizeof(hook->names) + 32];
     const char *at;
     size_t bytes;
-    uint64_t thread = 0, after_ms = 0, times = 1;
+    uint64_t thread = 0, after_ms = 0, times = 1, every_ms = CRASH_EVERY_MS;
 
     memset(hook, 0, sizeof(*hook));
     if (!option_find(options, "crash", value, sizeof(value)))
         return false;
     bytes = strcspn(value, "/:");
     at = value + bytes;
-    if (bytes == 0 || bytes >= sizeof(hook->name))
+    if (bytes == 0 || bytes >= sizeof(hook->names))
         return false;
     if (!number_take(&at, '/', &thread) || !number_take(&at, ':', &after_ms) ||
-        !number_take(&at, ':', &times) || *at || times > 1000 || thread > VCPU_INDEX_MAX)
+        !number_take(&at, ':', &times) || !number_take(&at, ':', &every_ms) || *at || times > 1000 ||
+        thread > VCPU_INDEX_MAX)
         return false;
-    memcpy(hook->name, value, bytes);
+    memcpy(hook->names, value, bytes);
     hook->thread = (uint32_t)thread;
     hook->after_ms = after_ms;
     hook->times = (uint32_t)times;
+    hook->every_ms = every_ms;
     return true;
+}
+
+void crash_hook_turn(struct crash_hook *hook, char *name)
+{
+    size_t bytes = strcspn(hook->names + hook->next, ",");
+
+    memcpy(name, hook->names + hook->next, bytes);
+    name[bytes] = 0;
+    hook->next += (uint32_t)bytes;
+    hook->next = hook->names[hook->next] ? hook->next + 1 : 0;
 }

@@ -84,7 +84,7 @@ def test_a_truncated_kernel_is_named_with_both_sizes(tmp_path):
     (b"\x1f\x8b" + bytes(100), "is compressed"),
     (bytes(4096), "is not an arm64 Image"),
     (b"MZ\0\0zimg" + bytes(100), "is an EFI zboot image"),
-])
+], ids=["empty", "gzip", "zeros", "zboot"])
 def test_what_is_not_a_kernel_is_refused(tmp_path, content, words):
     (tmp_path / "kernel").write_bytes(content)
     assert words in refused(config(tmp_path / "a.cfg", kernel="kernel"))

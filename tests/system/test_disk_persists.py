@@ -4,7 +4,7 @@
 import subprocess
 
 import pytest
-from machine import GUESTS, Machine, copy_disk
+from machine import GUESTS, TOP, Machine, copy_disk, vm_file
 
 ROOT_OFFSET = 1 << 20  # of the volume debian1 in the image (guests/linux/make-disk)
 
@@ -14,6 +14,8 @@ def test_a_synced_file_survives_reboot_and_is_in_the_image(tmp_path):
     with Machine(GUESTS / "debian1.cfg", disk=disk) as machine:
         shell = machine.shell()
         assert "/dev/vda on / type ext4" in shell.run("mount")
+        assert shell.run("nproc") == "2"
+        assert "virtio0" in shell.run("cat /proc/interrupts")
         assert "Debian" in shell.run("cat /etc/os-release")
         shell.run("echo written in the guest > /root/proof; sync")
         shell.send("reboot")
@@ -50,6 +52,21 @@ def check_memory_comes_back(tmp_path, rounds):
             machine.shell().send("poweroff")
             prompt = machine.prompt()
             assert free_pages(prompt) == free
+
+
+def test_ten_bare_guests_in_a_row_leave_no_memory_behind(tmp_path):
+    guest = vm_file(tmp_path / "guest.cfg", name="guest", memory=64, vcpus=2, ramdisk=None, extra="",
+                    kernel=TOP / "build/guests/tiny/hypercalls.bin", disk=["ram:4M,vda,w"])
+    with Machine("--later", guest, timeout=300) as machine:
+        prompt = machine.prompt()
+        free = free_pages(prompt)
+        assert free > 0
+        for _ in range(10):
+            prompt.run("create guest")
+            machine.expect("guest: powered off")
+            prompt = machine.prompt()
+            assert free_pages(prompt) == free
+        assert "vmm_reserve      : 0 of" in prompt.run("info")
 
 
 def free_pages(prompt):

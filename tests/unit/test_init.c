@@ -93,13 +93,27 @@ static void option_is_found_by_its_whole_name(void **state)
     assert_false(option_find("a=12345678", "a", value, sizeof(value))); /* does not fit */
 }
 
+static void crash_hook_takes_turns(void **state)
+{
+    struct crash_hook hook;
+    char name[sizeof(hook.names)];
+
+    (void)state;
+    assert_true(crash_hook_parse(&hook, "crash=mem,sched:5"));
+    for (const char *const *want = (const char *const[]){"mem", "sched", "mem", "sched", NULL}; *want;
+         want++) {
+        crash_hook_turn(&hook, name);
+        assert_string_equal(name, *want);
+    }
+}
+
 static void crash_hook_takes_a_name_and_a_time(void **state)
 {
     struct crash_hook hook;
 
     (void)state;
     assert_true(crash_hook_parse(&hook, "console=a crash=blkdrv:1500"));
-    assert_string_equal(hook.name, "blkdrv");
+    assert_string_equal(hook.names, "blkdrv");
     assert_int_equal(hook.after_ms, 1500);
     assert_int_equal(hook.times, 1);
     assert_true(crash_hook_parse(&hook, "crash=mem:20:7 debug"));
@@ -108,20 +122,22 @@ static void crash_hook_takes_a_name_and_a_time(void **state)
     assert_true(crash_hook_parse(&hook, "crash=mem"));
     assert_int_equal(hook.after_ms, 0);
     assert_true(crash_hook_parse(&hook, "crash=vm1/2:30"));
-    assert_string_equal(hook.name, "vm1");
+    assert_string_equal(hook.names, "vm1");
     assert_int_equal(hook.thread, 2);
     assert_int_equal(hook.after_ms, 30);
     assert_false(crash_hook_parse(&hook, "crash=vm1/x"));
     assert_false(crash_hook_parse(&hook, "crash=vm1:1/2"));
     assert_false(crash_hook_parse(&hook, "crash=vm1/99"));
-    assert_false(crash_hook_parse(&hook, "crash=mem:1:2:3"));
+    assert_true(crash_hook_parse(&hook, "crash=mem:1:2:3"));
+    assert_int_equal(hook.every_ms, 3);
+    assert_false(crash_hook_parse(&hook, "crash=mem:1:2:3:4"));
     assert_false(crash_hook_parse(&hook, "crash=mem:1:x"));
     assert_false(crash_hook_parse(&hook, "crash=mem:-1"));
     assert_false(crash_hook_parse(&hook, "console=a"));
     assert_false(crash_hook_parse(&hook, "crash=mem:soon"));
     assert_false(crash_hook_parse(&hook, "crash=mem:"));
     assert_false(crash_hook_parse(&hook, "crash=:5"));
-    assert_string_equal(hook.name, "");
+    assert_string_equal(hook.names, "");
 }
 
 /* ---- PCI --------------------------------------------------------------------------------------- */
@@ -246,6 +262,7 @@ int main(void)
         cmocka_unit_test(service_may_die_five_times_in_ten_seconds),
         cmocka_unit_test(option_is_found_by_its_whole_name),
         cmocka_unit_test(crash_hook_takes_a_name_and_a_time),
+        cmocka_unit_test(crash_hook_takes_turns),
         cmocka_unit_test(bars_get_aligned_addresses_that_do_not_overlap),
         cmocka_unit_test(bars_of_4_gib_and_more_are_sized),
         cmocka_unit_test(bars_are_refused_when_the_window_is_full),
