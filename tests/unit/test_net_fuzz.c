@@ -27,7 +27,7 @@
 #include "services/netdrv/guard.h"
 #include "services/netdrv/route.h"
 
-#define ROUNDS 150000u
+#define ROUNDS 1000000u
 
 enum { NAT_LINK = 0, PLAIN_LINK = 1 };
 

@@ -11,7 +11,7 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 BINARY = TOP / "build/tests/unit/test_net_fuzz"
-ROUNDS = 6_000_000
+ROUNDS = 40_000_000
 
 
 @pytest.mark.long
