@@ -213,7 +213,7 @@ static uint32_t reply_to(const struct dhcp_message *m, uint8_t type, uint32_t yo
 {
     if (type == DHCP_NAK)
         return 0xffffffffu;
-    if (m->client != 0)
+    if (m->client != 0 && (yours == 0 || m->client == yours))
         return m->client;
     return m->flags & DHCP_BROADCAST ? 0xffffffffu : yours;
 }
@@ -294,6 +294,8 @@ bool dhcp_receive(struct dhcp *d, const struct packet *packet, const struct inet
 
     if (in->transport == 0 || in->fragment || !dhcp_message_read(&m, packet, in) || m.op != DHCP_OP_REQUEST ||
         m.gateway != 0 || mac_is_group(m.mac))
+        return false;
+    if (m.client != 0 && ((m.client ^ d->server_ip) & ipv4_mask(d->prefix)) != 0 && m.type != DHCP_REQUEST)
         return false;
     switch (m.type) {
     case DHCP_DISCOVER:
