@@ -131,12 +131,6 @@ enum fate {
     FATE_WAIT, /* no room just now: the same packet again later; the source is noted down for that */
 };
 
-/* How many segments of this source's packet have gone already, or where to note it; NULL: it cannot wait. */
-static inline uint32_t *segments_sent(struct netdrv *drv, uint32_t source)
-{
-    return source < PORTS_MAX ? &drv->ports[source].segments_sent : NULL;
-}
-
 static inline uint64_t mac48(const uint8_t *mac)
 {
     return (uint64_t)get32(mac) << 16 | get16(mac + 4);

@@ -217,18 +217,19 @@ static bool takes_gso(const struct port *port, uint8_t gso)
 static enum fate put_segments(struct netdrv *drv, struct port *port, uint32_t source,
                               const struct packet *packet, const struct inet *in)
 {
-    uint32_t *sent = segments_sent(drv, source), number = 0;
+    uint32_t none = 0, *sent = source < PORTS_MAX ? &drv->ports[source].segments_sent : &none;
+    uint32_t number = 0;
     struct segments segments;
     struct packet segment;
 
     segments_start(&segments, packet, in);
     for (; segments_next(&segments, &segment); number++) {
-        if (sent && number < *sent)
+        if (number < *sent)
             continue;
         if (!(port->features & FEATURE_GUEST_CHECKSUM) && !offload_checksum(&segment))
             break;
         if (put(drv, port, source, &segment) == FATE_WAIT) {
-            *sent = number; /* only who has a place for it waits */
+            *sent = number;
             return FATE_WAIT;
         }
     }

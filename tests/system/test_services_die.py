@@ -91,7 +91,7 @@ def run_a_second_vm(machine):
     ask(machine, "list", r"second +- ")
 
 
-ALL = ["sched", "mem", "console", "toolstack", "blkdrv"]
+ALL = ["sched", "mem", "console", "toolstack", "blkdrv", "netdrv"]
 
 
 @pytest.mark.parametrize("services", [ALL, *(pytest.param([service], marks=pytest.mark.long) for service in ALL)],
