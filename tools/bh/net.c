@@ -124,8 +124,8 @@ static void tap_check(const char *net)
         fail_usage("--net %s: tap:INTERFACE is needed", net);
     path = must_print("/sys/class/net/%s/tun_flags", name);
     if (access(path, F_OK) != 0)
-        fail("--net %s: there is no tap interface %s (ip tuntap add %s mode tap user $USER)", net,
-             name, name);
+        fail("--net %s: there is no tap interface %s (ip tuntap add %s mode tap user $USER)", net, name,
+             name);
     free(path);
     if (access("/dev/net/tun", R_OK | W_OK) != 0)
         fail("--net %s: /dev/net/tun cannot be opened", net);
