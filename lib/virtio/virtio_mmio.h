@@ -7,6 +7,8 @@
  * Always true:
  * - a device is kicked only between DRIVER_OK and the next reset or DEVICE_NEEDS_RESET;
  * - a queue's addresses are judged when the driver makes it ready, and cannot change while it is;
+ * - what is shown to the driver is up to date before its store is over, and before an interrupt tells it to
+ * look;
  * - what a driver does wrong costs it this device: DEVICE_NEEDS_RESET, a configuration interrupt, silence.
  */
 #ifndef VIRTIO_MMIO_H
@@ -38,6 +40,9 @@ struct virtio_mmio {
     const struct virtio_kind *kind;
     void *device; /* of the kind */
     const struct guest_ram *ram;
+    /* VIRTIO_MMIO_BYTES that the driver reads without us (it cannot write there), kept as virtio_mmio_read()
+     * would answer whole words; NULL: it asks for each register. */
+    volatile uint32_t *shown;
     /* true: a bit of InterruptStatus became set (an edge, even if another bit was set already);
      * false: the last one was acknowledged. */
     void (*interrupt)(void *context, bool is_asserted);
@@ -57,7 +62,7 @@ struct virtio_mmio {
     struct vring queues[VIRTIO_QUEUES_MAX];
 };
 
-/* kind, device, ram, interrupt*, features and config are set; make the rest as after power-on. */
+/* kind, device, ram, shown, interrupt*, features and config are set; make the rest as after power-on. */
 void virtio_mmio_init(struct virtio_mmio *v);
 
 uint64_t virtio_mmio_read(struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes);

@@ -250,6 +250,13 @@ void vring_want_no_kick(struct vring *ring)
         shared_store(ring->used, VRING_USED_NO_NOTIFY);
 }
 
+void vring_write_last(const struct vring_chain *chain, uint8_t value)
+{
+    const struct vring_segment *s = &chain->segments[chain->readable_count + chain->writable_count - 1];
+
+    s->data[s->bytes - 1] = value;
+}
+
 void vring_copy_from(const struct vring_chain *chain, uint32_t offset, void *to, uint32_t bytes)
 {
     uint8_t *out = to;

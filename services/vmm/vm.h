@@ -78,6 +78,7 @@ struct vm {
     struct vblk disks[BOARD_DISKS_MAX];
     struct vconsole console;
     struct virtio_mmio *virtio[BOARD_VIRTIO_COUNT]; /* by place on the bus; NULL: a hole */
+    volatile uint32_t *virtio_bus;                  /* their registers as the guest reads them */
     uint64_t next_look;                             /* deadline of vm_look_around() */
     uint64_t sleeps_until;                          /* the main thread, if nothing comes */
     bool is_ending;                                 /* the main thread is to end the VM ... */
@@ -108,6 +109,8 @@ void vm_board_create(struct vm *vm); /* vm_board.c: devices, doorbells, images, 
 /* vm_events.c: what our Notification brought; what to look at when nothing did for a while. */
 void vm_events(struct vm *vm, uint64_t bits);
 void vm_look_around(struct vm *vm);
+/* A disk may be busy from now on: look around before BLK_RESTART_CHECK_MS are over. */
+void vm_look_soon(struct vm *vm);
 /* The guest's console input goes on. */
 void vm_console_pump(struct vm *vm);
 

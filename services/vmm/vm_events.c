@@ -61,6 +61,14 @@ static void plan_next_look(struct vm *vm)
         vm->next_look = at;
 }
 
+void vm_look_soon(struct vm *vm)
+{
+    uint64_t soon = bh_after_ms(BLK_RESTART_CHECK_MS);
+
+    if (soon < vm->next_look)
+        vm->next_look = soon;
+}
+
 void vm_events(struct vm *vm, uint64_t bits)
 {
     for (uint32_t i = 0; i < BOARD_VIRTIO_COUNT; i++) {
@@ -76,7 +84,7 @@ void vm_events(struct vm *vm, uint64_t bits)
     if (vm->is_ending)
         vm_end(vm, vm->ending, "");
     if ((bits & ~(1ull << EVENT_CONSOLE | 1ull << EVENT_KNOCK)) != 0)
-        plan_next_look(vm);
+        vm_look_soon(vm);
 }
 
 void vm_look_around(struct vm *vm)
