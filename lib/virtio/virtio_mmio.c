@@ -120,7 +120,7 @@ static void device_kick(struct virtio_mmio *v, uint32_t queue)
         v->kind->kick(v, queue);
 }
 
-void virtio_mmio_kick_all(struct virtio_mmio *v)
+static void kick_all(struct virtio_mmio *v)
 {
     for (uint32_t i = 0; i < v->kind->queue_count; i++)
         device_kick(v, i);
@@ -217,7 +217,7 @@ static void status_write(struct virtio_mmio *v, uint32_t value)
     v->status |= added;
     if ((added & VIRTIO_DRIVER_OK) != 0 && virtio_mmio_is_live(v)) {
         v->kind->ready(v);
-        virtio_mmio_kick_all(v);
+        kick_all(v);
     }
 }
 

@@ -22,7 +22,7 @@
 #define VIRTIO_MMIO_BYTES 0x200u
 #define VIRTIO_QUEUES_MAX 2u
 #define VIRTIO_CONFIG_MAX 64u
-#define VIRTIO_MMIO_NOTIFY 0x50u /* offset of QueueNotify, for a doorbell */
+#define VIRTIO_MMIO_NOTIFY 0x50u /* offset of QueueNotify */
 
 struct virtio_mmio;
 
@@ -68,8 +68,6 @@ void virtio_mmio_init(struct virtio_mmio *v);
 uint64_t virtio_mmio_read(struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes);
 void virtio_mmio_write(struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes, uint64_t value);
 
-/* QueueNotify rang for one of the queues, it is not known which: look at all. */
-void virtio_mmio_kick_all(struct virtio_mmio *v);
 /* May buffers of this device be used now? */
 bool virtio_mmio_is_live(const struct virtio_mmio *v);
 bool virtio_mmio_has(const struct virtio_mmio *v, uint64_t feature);

@@ -36,8 +36,7 @@
 #define SERVICE_MS 2000u /* deadline of requests to services */
 #define BUILD_MS 10000u  /* of those that may zero or move much memory */
 
-/* Bits of our Notification.  One is a doorbell of each virtio device, one a completion of each disk. */
-#define EVENT_DOORBELL0 0u
+/* Bits of our Notification.  One is a completion of each disk. */
 #define EVENT_BLK0 8u
 #define EVENT_CONSOLE 16u
 #define EVENT_KNOCK 17u /* a thread of ours left something to do */
@@ -109,6 +108,8 @@ void vm_board_create(struct vm *vm); /* vm_board.c: devices, doorbells, images, 
 /* vm_events.c: what our Notification brought; what to look at when nothing did for a while. */
 void vm_events(struct vm *vm, uint64_t bits);
 void vm_look_around(struct vm *vm);
+/* main.c: when the main thread has something to do though nothing came. */
+uint64_t vm_deadline(const struct vm *vm);
 /* A disk may be busy from now on: look around before BLK_RESTART_CHECK_MS are over. */
 void vm_look_soon(struct vm *vm);
 /* The guest's console input goes on. */

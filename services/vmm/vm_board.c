@@ -43,23 +43,10 @@ static void virtio_bus_create(struct vm *vm)
 }
 
 /*
- * With one vCPU a kick is an exit: we run on its pCPU, so it cannot go on meanwhile anyway, and a call and
- * its answer are cheaper than a signal that preempts it.  One of several vCPUs may be on another pCPU: its
- * kick is a signal, and it goes on at once.
+ * Put a virtio device on its place of the bus.  Its kicks are exits, not doorbells: the thread that serves
+ * them is on the vCPU's pCPU, so the vCPU could not go on meanwhile, and a call costs less than a signal that
+ * preempts it.
  */
-static void doorbell_bind(struct vm *vm, uint32_t place)
-{
-    uint64_t notify = BOARD_VIRTIO + (uint64_t)place * VIRTIO_MMIO_BYTES + VIRTIO_MMIO_NOTIFY;
-    enum status status;
-
-    if (vm->vcpu_count == 1)
-        return;
-    status = bh_aspace_doorbell(vm->aspace, notify, DOORBELL_ANY, vm_event_mint(EVENT_DOORBELL0 + place));
-    if (status != OK)
-        vm_refuse(vm, "virtio device %u: its doorbell: %s", (unsigned)place, bh_status_name(status));
-}
-
-/* Put a virtio device on its place of the bus. */
 static void virtio_plug(struct vm *vm, uint32_t place, struct virtio_mmio *v)
 {
     vm->virtio_lines[place] = (struct vm_line){&vm->gic, INTID_VIRTIO0 + place};
@@ -68,7 +55,6 @@ static void virtio_plug(struct vm *vm, uint32_t place, struct virtio_mmio *v)
     v->interrupt = line_set;
     v->interrupt_context = &vm->virtio_lines[place];
     vm->virtio[place] = v;
-    doorbell_bind(vm, place);
 }
 
 static void disks_create(struct vm *vm)

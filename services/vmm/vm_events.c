@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vm_events.c - what our Notification brings: kicks, completions, the wire; and what to look at without one
+ * vm_events.c - what our Notification brings: completions, the wire; and what to look at without one
  *
  * A service that was restarted has lost our Notification and cannot wake us, so now and then we look whether
  * its ring's generation changed.
@@ -71,10 +71,6 @@ void vm_look_soon(struct vm *vm)
 
 void vm_events(struct vm *vm, uint64_t bits)
 {
-    for (uint32_t i = 0; i < BOARD_VIRTIO_COUNT; i++) {
-        if ((bits >> (EVENT_DOORBELL0 + i) & 1) != 0 && vm->virtio[i])
-            virtio_mmio_kick_all(vm->virtio[i]);
-    }
     for (uint32_t i = 0; i < vm->disk_count; i++) {
         if ((bits >> (EVENT_BLK0 + i) & 1) != 0)
             vblk_pump(&vm->disks[i]);
