@@ -42,25 +42,20 @@ void vm_console_pump(struct vm *vm)
     vconsole_pump(&vm->console);
 }
 
-/*
- * Soon while somebody owes us an answer; else rarely, so that an idle VM costs next to nothing.  Never later
- * than it was: a guest whose disk always has something to say must not keep us from seeing that the console
- * was restarted.
- */
+/* Soon while somebody owes us an answer; else rarely, so that an idle VM costs next to nothing. */
 static void plan_next_look(struct vm *vm)
 {
-    uint64_t at;
     uint32_t ms = vm->rtc.mask != 0 ? 1000 : IDLE_LOOK_MS;
 
     for (uint32_t i = 0; i < vm->disk_count; i++) {
         if (vblk_is_busy(&vm->disks[i]))
             ms = BLK_RESTART_CHECK_MS;
     }
-    at = bh_after_ms(ms);
-    if (at < vm->next_look)
-        vm->next_look = at;
+    vm->next_look = bh_after_ms(ms);
 }
 
+/* Never later than it was: a guest whose disk always has something to say must not keep us from seeing that
+ * the console was restarted. */
 void vm_look_soon(struct vm *vm)
 {
     uint64_t soon = bh_after_ms(BLK_RESTART_CHECK_MS);
@@ -96,6 +91,5 @@ void vm_look_around(struct vm *vm)
     }
     vm_console_pump(vm);
     vrtc_tick(&vm->rtc);
-    vm->next_look = BH_FOREVER;
     plan_next_look(vm);
 }
