@@ -47,7 +47,6 @@ TARGETS = {
     "memory_before_guest_mib": ("MiB", 24, "Xen with dom0 146"),
     "kernel_sloc": ("lines", 10000, ""),
 }
-VMM_BLOCK_KIB = 2048  # template.vmm.memory_kib
 values = {}
 reasons = {}
 
@@ -87,11 +86,10 @@ def memory_before_guest():
     """What the machine keeps before any guest: all RAM less what mem has to give (and less the bundle's images)."""
     out = run([BH, "run", "--cpus", "1", "--timeout", "200", "--later", "guests/initrd.cfg"], 300,
               stdin=open(write_script("info\npoweroff\n"), "rb"))
-    kept = re.search(r"kernel +: (\d+) KiB.*?services +: (\d+) KiB.*?vmm_reserve +: \d+ of (\d+)", out, re.S)
+    kept = re.search(r"kernel +: (\d+) KiB.*?services +: (\d+) KiB", out, re.S)
     if not kept:
         raise ValueError("`info` did not say it:\n" + out[-1500:])
-    reserve = int(kept[3]) * VMM_BLOCK_KIB
-    values["memory_before_guest_mib"] = round((int(kept[1]) + int(kept[2]) + reserve) / 1024, 2)
+    values["memory_before_guest_mib"] = round((int(kept[1]) + int(kept[2])) / 1024, 2)
 
 
 def write_script(text):
