@@ -272,8 +272,11 @@ static void from_inside(struct route_link *l, struct packet *packet, struct inet
         drop(r, ROUTE_DROP_SOURCE);
     } else if (in->to4 == l->ip || (uplink->used && in->to4 == uplink->ip && is_echo_request(in))) {
         for_us_inside(l, packet, in, now_ms);
-    } else if (ipv4_is_special(in->to4) || other == l) {
+    } else if (ipv4_is_special(in->to4) || (other == l && !is_host_of(l, in->to4))) {
         drop(r, ROUTE_DROP_NOT_OURS);
+    } else if (other == l) { /* it does not know that it could reach it directly */
+        if (may_forward(l, l, packet, in, now_ms))
+            forward(l, packet, in, now_ms);
     } else if (other || (l->mode == ROUTE_PLAIN && in->to4 == uplink->ip)) {
         drop(r, ROUTE_DROP_ISOLATED);
         tell(l, packet, in, ICMP_UNREACHABLE, ICMP_PROHIBITED, 0, now_ms);
