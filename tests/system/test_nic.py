@@ -107,6 +107,16 @@ class Wire:
             assert self.ping(sequence, length) == payload_of(sequence, length), (sequence, length)
 
 
+def services_of_a_test(tmp_path, *programs):
+    """A directory as build/, but with these programs of tests in place of the usual ones."""
+    (tmp_path / "services").mkdir()
+    (tmp_path / "kernel").symlink_to(TOP / "build/kernel")
+    own = {program.name: program for program in programs}
+    for program in (TOP / "build/services").glob("*.elf"):
+        (tmp_path / "services" / program.name).symlink_to(own.get(program.name, program))
+    return tmp_path
+
+
 def idle_machine(tmp_path, *arguments):
     """A machine at its prompt."""
     vm = vm_file(tmp_path / "vm1.cfg", memory=64)
@@ -191,14 +201,9 @@ def test_the_card_works_again_after_a_restart_of_netdrv(tmp_path, card):
 
 @pytest.mark.parametrize("card", CARDS)
 def test_dma_that_the_smmu_blocks_is_reported_and_over_with_a_reset(tmp_path, card):
-    (tmp_path / "services").mkdir()
-    (tmp_path / "kernel").symlink_to(TOP / "build/kernel")
-    for program in (TOP / "build/services").glob("*.elf"):
-        (tmp_path / "services" / program.name).symlink_to(program)
-    (tmp_path / "services/netdrv.elf").unlink()
-    (tmp_path / "services/netdrv.elf").symlink_to(TOP / "build/tests/nic/netdrv.elf")
+    directory = services_of_a_test(tmp_path, TOP / "build/tests/nic/netdrv.elf")
     wire = Wire(tmp_path)
-    with idle_machine(tmp_path, "--nic", card, *wire.arguments, "--directory", tmp_path) as machine:
+    with idle_machine(tmp_path, "--nic", card, *wire.arguments, "--directory", directory) as machine:
         wire.find_router()
         lost = [i for i in range(100) if wire.ping(i, 1000, seconds=3) != payload_of(i, 1000)]
         assert 1 <= len(lost) <= 3, lost
@@ -212,8 +217,8 @@ class TapWire(Wire):
     """The other end is a tap interface of this host; what its Linux says there is none of ours."""
 
     def __init__(self, name):
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
-        self.socket.bind((name, 0))
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+        self.socket.bind((name, 3))  # ETH_P_ALL
         self.name, self.router = name, None
 
     @property
@@ -248,3 +253,66 @@ def test_a_tap_interface_is_a_cable_too(tmp_path, tap_wire, card):
     with idle_machine(tmp_path, "--nic", card, *tap_wire.arguments):
         tap_wire.find_router()
         tap_wire.must_ping(range(300), [1472, 0, 56])
+
+
+# ---- packets larger than a frame, whole over a tap interface
+
+CLIENT_MAC, CLIENT, PEER = bytes.fromhex("020000000010"), bytes([10, 1, 0, 16]), bytes([10, 1, 0, 99])  # tests/net/toolstack.c
+VNET_HEADER = struct.Struct("<BBHHHH")  # flags, gso_type, hdr_len, gso_size, csum_start, csum_offset
+NEEDS_CSUM, TCPV4 = 1, 1
+
+
+def tcp_frame(sequence, payload):
+    """As a driver with offloads gives it to its card: the checksum is to be made."""
+    segment = struct.pack("!HHIIBBHHH", 1000, 2000, sequence, 0, 0x50, 0x18, 1000, 0, 0) + payload
+    pseudo = PEER + CLIENT + struct.pack("!BBH", 0, 6, len(segment))
+    segment = segment[:16] + struct.pack("!H", checksum(pseudo) ^ 0xffff) + segment[18:]
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(segment), 1, 0, 64, 6, 0, PEER, CLIENT)
+    ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+    return VNET_HEADER.pack(NEEDS_CSUM, TCPV4, 54, 1448, 34, 16) + CLIENT_MAC + OUR_MAC + b"\x08\x00" + ip + segment
+
+
+def reflected(wire, seconds):
+    """The next packet that the client sent back: (sequence number, payload, is it large), or None."""
+    def is_ours(frame):
+        return frame[10:16] == OUR_MAC and frame[16:22] == CLIENT_MAC
+
+    frame = wire.receive(is_ours, seconds)
+    if not frame:
+        return None
+    flags, gso, *_ = VNET_HEADER.unpack_from(frame)
+    length = struct.unpack_from("!H", frame, 10 + 16)[0] - 20
+    segment = frame[10 + 34:10 + 34 + length]
+    if not flags & NEEDS_CSUM:
+        assert checksum(CLIENT + PEER + struct.pack("!BBH", 0, 6, length) + segment) == 0
+    return struct.unpack_from("!I", segment, 4)[0], segment[20:], gso == TCPV4
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_large_packets_are_whole_where_the_card_can_and_nowhere_damaged(tmp_path, tap_wire, card):
+    directory = services_of_a_test(tmp_path, TOP / "build/tests/net/toolstack.elf")
+    words = vm_file(tmp_path / "words.cfg", name="words", memory=64, extra="reflect", ramdisk=None)
+    tap_wire.socket.setsockopt(263, 15, 1)  # SOL_PACKET, PACKET_VNET_HDR
+    with Machine(words, timeout=120, arguments=["--directory", directory, "--nic", card, *tap_wire.arguments]) as machine:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:  # until the client is there
+            tap_wire.send(tcp_frame(0, b"hello" * 400))
+            if reflected(tap_wire, 0.5):
+                break
+        while reflected(tap_wire, 0.5):
+            pass
+        large = 0
+        most = 65000 if card == "virtio" else 28000  # 20 segments: the client's lane holds 32
+        for i in range(1, 31):
+            payload = payload_of(i, most - i * 797)
+            tap_wire.send(tcp_frame(i << 16, payload))
+            back = bytearray()
+            while len(back) < len(payload):
+                sequence, part, is_large = reflected(tap_wire, 20)
+                assert sequence == (i << 16) + len(back)
+                back += part
+                large += is_large
+            assert back == payload
+        assert large == (30 if card == "virtio" else 0)
+        machine.expect(r"tried reflect=\d+/(\d+)\.", 60)
+        assert int(machine.child.match[1]) >= large
