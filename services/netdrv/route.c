@@ -54,12 +54,6 @@ static bool is_host_of(const struct route_link *l, uint32_t ip)
     return is_in_subnet(l, ip) && (l->prefix >= 31 || ((ip & host) != 0 && (ip & host) != host));
 }
 
-/* The subnet's own address, or its broadcast address. */
-static bool is_no_host_of(const struct route_link *l, uint32_t ip)
-{
-    return is_in_subnet(l, ip) && !is_host_of(l, ip);
-}
-
 /* The network that this address is inside of, or NULL. */
 static struct route_link *network_of(struct router *r, uint32_t ip)
 {
@@ -268,6 +262,12 @@ static bool is_for_dhcp(const struct route_link *l, const struct inet *in)
 
 /* ---- from a network of VMs -------------------------------------------------------------------- */
 
+/* An address of this link's subnet that no host has: its own, or its broadcast. */
+static bool is_no_host_of(const struct route_link *l, uint32_t address)
+{
+    return is_in_subnet(l, address) && !is_host_of(l, address);
+}
+
 static void from_inside(struct route_link *l, struct packet *packet, struct inet *in, uint32_t owner,
                         uint64_t now_ms)
 {
@@ -278,7 +278,8 @@ static void from_inside(struct route_link *l, struct packet *packet, struct inet
         drop(r, ROUTE_DROP_SOURCE);
     } else if (in->to4 == l->ip || (uplink->used && in->to4 == uplink->ip && is_echo_request(in))) {
         for_us_inside(l, packet, in, now_ms);
-    } else if (ipv4_is_special(in->to4) || is_no_host_of(l, in->to4) || is_no_host_of(uplink, in->to4)) {
+    } else if (ipv4_is_special(in->to4) || (other == l && !is_host_of(l, in->to4)) ||
+               is_no_host_of(uplink, in->to4)) {
         drop(r, ROUTE_DROP_NOT_OURS);
     } else if (other == l) { /* it does not know that it could reach it directly */
         if (may_forward(l, l, packet, in, now_ms))
