@@ -204,6 +204,7 @@ enum status vm_create(struct toolstack *ts, struct vm *vm, char error[ERROR_BYTE
     error[0] = 0;
     vm->state = VM_BUILDING;
     vm->ending = END_NONE;
+    vm->is_paused = false;
     vm->text[0] = 0;
     vm->started = bh_now();
     enum status status = vm_build(ts, vm, error);
@@ -314,6 +315,7 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
     undo(ts, vm, STEP_DOMAIN, 0, undo_domain);
     undo(ts, vm, STEP_MEM, 0, undo_memory);
     vm->state = VM_OFF;
+    vm->is_paused = false;
     vm->ending = END_NONE;
     toolstack_save(ts);
 }
