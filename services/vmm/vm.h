@@ -103,7 +103,7 @@ void vm_vcpus_suspend(struct vm *vm);
  * before and after. */
 enum status vm_thread_start(struct vm *vm, uint32_t index) BH_NODISCARD;
 void vm_knock(const struct vm *vm);  /* wake the main thread */
-void vm_board_create(struct vm *vm); /* vm_board.c: devices, doorbells, images, device tree */
+void vm_board_create(struct vm *vm); /* vm_board.c: devices, images, device tree */
 
 /* vm_events.c: what our Notification brought; what to look at when nothing did for a while. */
 void vm_events(struct vm *vm, uint64_t bits);
