@@ -158,6 +158,15 @@ enum status sys_untyped_retype(struct slot *untyped, uint32_t kind, uint64_t siz
     return OK;
 }
 
+enum status sys_untyped_allow_objects(struct slot *untyped, struct control *control)
+{
+    (void)control; /* holding it is the right to */
+    if (untyped->flags & (SLOT_DEVICE | SLOT_BUNDLE))
+        return ERR_ARG;
+    untyped->rights |= RIGHT_GRANT;
+    return OK;
+}
+
 enum status sys_untyped_info(struct slot *untyped, uint64_t *out)
 {
     out[0] = untyped->object;

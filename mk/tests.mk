@@ -93,7 +93,7 @@ test-long: build
 bench: build $(B)/tests/bench/micro.elf $(B)/tests/bench/initrd.gz
 	$(Q)$(PYTHON) tests/bench/run.py
 
-# ---- a Linux that measures itself: the usual ramdisk with /bench and the RAM disk's module appended
+# ---- a Linux that measures itself: the usual ramdisk with /bench appended, and modules for a RAM disk and virtio over PCI
 BENCH_TREE := $(B)/tests/bench/tree
 $(B)/tests/bench/initrd.gz: tests/bench/linux/bench.c $(GUESTS)/initrd.gz
 	$(call say,GUEST,$@)
@@ -101,7 +101,8 @@ $(B)/tests/bench/initrd.gz: tests/bench/linux/bench.c $(GUESTS)/initrd.gz
 	$(Q)$(CC_TARGET) -O2 -Wall -Wextra -static -nostdinc -isystem $(MUSL) \
 	    -isystem $(shell $(CC_TARGET) -print-file-name=include) -nostdlib -o $(BENCH_TREE)/bench \
 	    $(ARM64)/usr/lib/aarch64-linux-musl/crt1.o $< $(ARM64)/usr/lib/aarch64-linux-musl/libc.a $(LIBGCC)
-	$(Q)cp $(ARM64)/lib/modules/*/kernel/drivers/block/brd.ko $(BENCH_TREE)/modules/
+	$(Q)cp $(ARM64)/lib/modules/*/kernel/drivers/block/brd.ko \
+	    $(ARM64)/lib/modules/*/kernel/drivers/virtio/virtio_pci{_modern_dev,_legacy_dev,}.ko $(BENCH_TREE)/modules/
 	$(Q)cp $(GUESTS)/initrd.gz $@.new
 	$(Q)(cd $(BENCH_TREE) && find . -print0 | cpio --quiet --null --create --format=newc --owner=0:0 | gzip -9n) >> $@.new
 	$(Q)mv $@.new $@

@@ -203,12 +203,17 @@ class Domain:
             self.fail("cspace_bits", f"{self.cspace_bits}: fewer than 64 slots left from {self.first_free} up")
 
 
+MEM_PIECE_KIB = 2048
+
+
 class Template(Domain):
     """A domain of which init makes one for each VM; `slots` are granted by the toolstack."""
 
     def __init__(self, name, table):
         super().__init__(name, table, 0, True)
         self.max = self.number_of("max", 16, 1, 256)
+        if self.memory_kib != MEM_PIECE_KIB:
+            self.fail("memory_kib", f"a vmm is made from one piece of mem's: {MEM_PIECE_KIB}")
         self.grants = []
         for slot in table.get("slots", []):
             if not isinstance(slot, str):
@@ -474,6 +479,7 @@ def make_caps(d):
     out.append(f"#define CAP_FIRST_FREE {d.first_free}u /* the service's own slots, to the end of its CSpace */\n")
     out.append(f"#define CAP_CSPACE_BITS {d.cspace_bits}u\n")
     out.append(f"#define DOMAIN_HEAP_BYTES {d.heap_kib * 1024}u\n#define DOMAIN_RINGS {d.rings}u\n")
+    out.append(f"#define DOMAIN_MEMORY_BYTES {d.memory_kib * 1024}u\n")
     out.append(f"#define DOMAIN_PERSIST {d.persist}u\n#define DOMAIN_TEST_HOOKS {int(d.flags['test_hooks'])}\n")
     if d.pci is not None:
         out.append(f"#define DOMAIN_STREAM {d.pci:#x}u /* its DMA, as the SMMU counts */\n")

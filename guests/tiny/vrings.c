@@ -13,6 +13,8 @@ const char tiny_name[] = "vrings";
 enum { NEXT = 1, WRITE = 2, INDIRECT = 4 };
 enum {
     R_ID = 0x08,
+    R_DEVICE_FEATURES = 0x10,
+    R_DEVICE_FEATURES_SELECT = 0x14,
     R_FEATURES = 0x20,
     R_FEATURES_SELECT = 0x24,
     R_QUEUE = 0x30,
@@ -70,8 +72,9 @@ static void prepare(void)
         used[i] = 0;
     set(R_STATUS, 0);
     set(R_STATUS, 3);
+    set(R_DEVICE_FEATURES_SELECT, 0);
     set(R_FEATURES_SELECT, 0);
-    set(R_FEATURES, INDIRECT_FEATURE);
+    set(R_FEATURES, read32(device + R_DEVICE_FEATURES) & INDIRECT_FEATURE);
     set(R_FEATURES_SELECT, 1);
     set(R_FEATURES, 1);
     set(R_STATUS, 11);
@@ -310,6 +313,6 @@ static void try_device(uint32_t place, uint32_t which_queue)
 void tiny_run(void)
 {
     try_device(4, 1);
-    if (try(load, VIRTIO(0), 4) == 0)
+    if (read32(VIRTIO(0) + R_ID) != 0) /* there is a disk */
         try_device(0, 0);
 }

@@ -3,7 +3,8 @@
  * string.c - memcpy and its kin with general registers only
  *
  * A vector register in a service costs the next guest a switch of the vector unit's state, so the C library's
- * versions are not used.  Memory is Normal, so words need no alignment; 64 bytes a turn become ldp/stp.
+ * versions are not used.  Memory is Normal, so words need no alignment; blocks of 64 bytes
+ * become ldp/stp.
  *
  * The empty asm in each loop keeps the compiler from recognising the loop and calling memcpy for it.
  */
@@ -39,6 +40,12 @@ static inline void word_copy(uint8_t *to, const uint8_t *from)
 /* Right for overlapping areas too as long as `to` is below `from`: each step loads before it stores. */
 static void copy_up(uint8_t *to, const uint8_t *from, size_t bytes)
 {
+    for (; bytes >= 256; bytes -= 256, to += 256, from += 256) {
+        block_copy(to, from);
+        block_copy(to + 64, from + 64);
+        block_copy(to + 128, from + 128);
+        block_copy(to + 192, from + 192);
+    }
     for (; bytes >= 64; bytes -= 64, to += 64, from += 64)
         block_copy(to, from);
     for (; bytes >= 8; bytes -= 8, to += 8, from += 8)

@@ -29,7 +29,7 @@ static void full_barrier(void)
 }
 
 /* Word by word through volatile, so that the compiler cannot read the page again in place of the copy. */
-static void request_copy_out(struct blk_request *copy, const struct blk_request *shared)
+static void request_copy_out(struct blk_request *copy, const struct blk_slot *shared)
 {
     const volatile uint64_t *from = (const volatile uint64_t *)shared;
     uint64_t words[sizeof(*copy) / sizeof(uint64_t)];
@@ -59,16 +59,18 @@ enum status blk_front_init(struct blk_front *front, struct blk_ring *ring)
     *front = (struct blk_front){.ring = ring,
                                 .put = word_load(&ring->put),
                                 .generation = word_load(&ring->generation),
-                                .pool_free = (1u << BLK_POOL_PAGES) - 1u};
+                                .pool_free = (1u << BLK_POOL_PAGES) - 1u,
+                                .pool_free_count = BLK_POOL_PAGES};
     word_store(&ring->front_wants_signal, 1);
     return OK;
 }
 
 enum status blk_pool_take(struct blk_front *front, uint32_t count, uint8_t *pages)
 {
-    if (count > (uint32_t)__builtin_popcount(front->pool_free))
+    if (count > front->pool_free_count)
         return ERR_FULL;
 
+    front->pool_free_count -= count;
     for (uint32_t i = 0; i < count; i++) {
         pages[i] = (uint8_t)__builtin_ctz(front->pool_free);
         front->pool_free &= front->pool_free - 1u;
@@ -78,6 +80,7 @@ enum status blk_pool_take(struct blk_front *front, uint32_t count, uint8_t *page
 
 void blk_pool_put(struct blk_front *front, uint32_t count, const uint8_t *pages)
 {
+    front->pool_free_count += count;
     for (uint32_t i = 0; i < count; i++)
         front->pool_free |= 1u << pages[i] % BLK_POOL_PAGES;
 }
@@ -89,7 +92,7 @@ enum status blk_ring_put_request(struct blk_front *front, const struct blk_reque
     if (front->outstanding & 1u << slot)
         return ERR_FULL;
 
-    front->ring->requests[slot] = *request;
+    front->ring->requests[slot].request = *request;
     front->positions[slot] = front->put;
     front->tags[slot] = tag;
     front->outstanding |= 1u << slot;

@@ -50,7 +50,11 @@ struct blk_request {
     uint8_t op;      /* enum blk_op */
     uint8_t spare[3];
     uint8_t pages[BLK_POOL_PAGES]; /* numbers of pool pages: the first ceil(count / 8) count */
-    uint64_t spare2[4];
+};
+/* One cache line each. */
+struct blk_slot {
+    struct blk_request request;
+    uint64_t spare[4];
 };
 
 struct blk_ring {
@@ -64,9 +68,9 @@ struct blk_ring {
     uint32_t put; /* position of the next request */
     uint32_t front_wants_signal;
     uint32_t spare1[14];
-    struct blk_request requests[BLK_RING_SLOTS];
+    struct blk_slot requests[BLK_RING_SLOTS];
 };
-_Static_assert(sizeof(struct blk_request) == 64, "one cache line per request");
+_Static_assert(sizeof(struct blk_slot) == 64, "one cache line per request");
 _Static_assert(sizeof(struct blk_ring) <= BLK_PAGE_BYTES, "the ring is one page");
 
 static inline uint32_t blk_pages_count(uint32_t sectors)
@@ -84,6 +88,7 @@ struct blk_front {
     uint32_t outstanding; /* bit per slot: put, and its completion not taken */
     uint32_t generation;  /* as last seen */
     uint32_t pool_free;   /* bit per pool page */
+    uint32_t pool_free_count;
     uint32_t positions[BLK_RING_SLOTS];
     uint64_t tags[BLK_RING_SLOTS];
 };
@@ -93,6 +98,7 @@ enum status blk_front_init(struct blk_front *front, struct blk_ring *ring) BH_NO
 
 /* Take `count` free pool pages (lowest numbers first).  ERR_FULL: not so many are free; nothing was taken. */
 enum status blk_pool_take(struct blk_front *front, uint32_t count, uint8_t *pages) BH_NODISCARD;
+/* Pages that blk_pool_take() gave, once. */
 void blk_pool_put(struct blk_front *front, uint32_t count, const uint8_t *pages);
 
 /* ERR_FULL: its slot is not free yet; take completions first.  `tag` comes back with the completion. */

@@ -39,9 +39,22 @@ enum {
 #define VENDOR 0x444b4c42u /* "BLKD" */
 enum { INTERRUPT_USED = 1, INTERRUPT_CONFIG = 2 };
 
+static void register_show(struct virtio_mmio *v, uint64_t offset, uint32_t value)
+{
+    if (v->shown)
+        v->shown[offset / 4] = value;
+}
+
+static void registers_show(struct virtio_mmio *v)
+{
+    for (uint64_t offset = 0; v->shown && offset < VIRTIO_MMIO_BYTES; offset += 4)
+        register_show(v, offset, (uint32_t)virtio_mmio_read(v, offset, 4));
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 void virtio_mmio_init(struct virtio_mmio *v)
 {
-    v->features |= VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
+    v->features |= VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX;
     v->driver_features = 0;
     v->status = 0;
     v->interrupt_status = 0;
@@ -50,6 +63,7 @@ void virtio_mmio_init(struct virtio_mmio *v)
     v->queue_select = 0;
     for (uint32_t i = 0; i < VIRTIO_QUEUES_MAX; i++)
         vring_reset(&v->queues[i]);
+    registers_show(v);
 }
 
 bool virtio_mmio_is_live(const struct virtio_mmio *v)
@@ -68,6 +82,8 @@ static void interrupt_raise(struct virtio_mmio *v, uint32_t bit)
     if ((v->interrupt_status & bit) != 0)
         return;
     v->interrupt_status |= bit;
+    register_show(v, REG_INTERRUPT_STATUS, v->interrupt_status);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the driver may look on another pCPU as soon as it is told */
     v->interrupt(v->interrupt_context, true);
 }
 
@@ -76,6 +92,7 @@ static void interrupt_acknowledge(struct virtio_mmio *v, uint32_t bits)
     uint32_t old = v->interrupt_status;
 
     v->interrupt_status &= ~bits;
+    register_show(v, REG_INTERRUPT_STATUS, v->interrupt_status);
     if (old != 0 && v->interrupt_status == 0)
         v->interrupt(v->interrupt_context, false);
 }
@@ -92,6 +109,7 @@ void virtio_mmio_break(struct virtio_mmio *v)
         return;
     v->status |= VIRTIO_NEEDS_RESET;
     v->config_generation++;
+    registers_show(v);
     if ((v->status & VIRTIO_DRIVER_OK) != 0)
         interrupt_raise(v, INTERRUPT_CONFIG); /* 2.1.2: only after DRIVER_OK */
 }
@@ -102,7 +120,7 @@ static void device_kick(struct virtio_mmio *v, uint32_t queue)
         v->kind->kick(v, queue);
 }
 
-void virtio_mmio_kick_all(struct virtio_mmio *v)
+static void kick_all(struct virtio_mmio *v)
 {
     for (uint32_t i = 0; i < v->kind->queue_count; i++)
         device_kick(v, i);
@@ -199,7 +217,7 @@ static void status_write(struct virtio_mmio *v, uint32_t value)
     v->status |= added;
     if ((added & VIRTIO_DRIVER_OK) != 0 && virtio_mmio_is_live(v)) {
         v->kind->ready(v);
-        virtio_mmio_kick_all(v);
+        kick_all(v);
     }
 }
 
@@ -266,12 +284,8 @@ uint64_t virtio_mmio_read(struct virtio_mmio *v, uint64_t offset, uint32_t size_
     }
 }
 
-void virtio_mmio_write(struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes, uint64_t value64)
+static void set_up_write(struct virtio_mmio *v, uint64_t offset, uint32_t value)
 {
-    uint32_t value = (uint32_t)value64;
-
-    if (size_bytes != 4)
-        return; /* no device of ours has configuration that a driver may write */
     switch (offset) {
     case REG_DEVICE_FEATURES_SELECT:
         v->device_features_select = value;
@@ -299,16 +313,26 @@ void virtio_mmio_write(struct virtio_mmio *v, uint64_t offset, uint32_t size_byt
     case REG_QUEUE_READY:
         queue_write_ready(v, value);
         break;
-    case REG_QUEUE_NOTIFY:
-        device_kick(v, value);
-        break;
-    case REG_INTERRUPT_ACK:
-        interrupt_acknowledge(v, value);
-        break;
     case REG_STATUS:
         status_write(v, value);
         break;
     default:
         break;
+    }
+}
+
+void virtio_mmio_write(struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes, uint64_t value64)
+{
+    uint32_t value = (uint32_t)value64;
+
+    if (size_bytes != 4)
+        return; /* no device of ours has configuration that a driver may write */
+    if (offset == REG_QUEUE_NOTIFY) {
+        device_kick(v, value);
+    } else if (offset == REG_INTERRUPT_ACK) {
+        interrupt_acknowledge(v, value);
+    } else {
+        set_up_write(v, offset, value);
+        registers_show(v);
     }
 }

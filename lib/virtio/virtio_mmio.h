@@ -7,6 +7,8 @@
  * Always true:
  * - a device is kicked only between DRIVER_OK and the next reset or DEVICE_NEEDS_RESET;
  * - a queue's addresses are judged when the driver makes it ready, and cannot change while it is;
+ * - what is shown to the driver is up to date before its store is over, and before an interrupt tells it to
+ * look;
  * - what a driver does wrong costs it this device: DEVICE_NEEDS_RESET, a configuration interrupt, silence.
  */
 #ifndef VIRTIO_MMIO_H
@@ -20,7 +22,7 @@
 #define VIRTIO_MMIO_BYTES 0x200u
 #define VIRTIO_QUEUES_MAX 2u
 #define VIRTIO_CONFIG_MAX 64u
-#define VIRTIO_MMIO_NOTIFY 0x50u /* offset of QueueNotify, for a doorbell */
+#define VIRTIO_MMIO_NOTIFY 0x50u /* offset of QueueNotify */
 
 struct virtio_mmio;
 
@@ -38,6 +40,9 @@ struct virtio_mmio {
     const struct virtio_kind *kind;
     void *device; /* of the kind */
     const struct guest_ram *ram;
+    /* VIRTIO_MMIO_BYTES that the driver reads without us (it cannot write there), kept as virtio_mmio_read()
+     * would answer whole words; NULL: it asks for each register. */
+    volatile uint32_t *shown;
     /* true: a bit of InterruptStatus became set (an edge, even if another bit was set already);
      * false: the last one was acknowledged. */
     void (*interrupt)(void *context, bool is_asserted);
@@ -57,14 +62,12 @@ struct virtio_mmio {
     struct vring queues[VIRTIO_QUEUES_MAX];
 };
 
-/* kind, device, ram, interrupt*, features and config are set; make the rest as after power-on. */
+/* kind, device, ram, shown, interrupt*, features and config are set; make the rest as after power-on. */
 void virtio_mmio_init(struct virtio_mmio *v);
 
 uint64_t virtio_mmio_read(struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes);
 void virtio_mmio_write(struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes, uint64_t value);
 
-/* QueueNotify rang for one of the queues, it is not known which: look at all. */
-void virtio_mmio_kick_all(struct virtio_mmio *v);
 /* May buffers of this device be used now? */
 bool virtio_mmio_is_live(const struct virtio_mmio *v);
 bool virtio_mmio_has(const struct virtio_mmio *v, uint64_t feature);

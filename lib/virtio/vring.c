@@ -88,29 +88,35 @@ static struct vring_descriptor descriptor_copy(const uint8_t *table, uint32_t in
     };
 }
 
+/* What a walk has found so far: segments, how many of them are writable, and the bytes of each kind. */
+struct tally {
+    uint32_t count, writable_count;
+    uint32_t readable_bytes, writable_bytes;
+};
+
 /* Add one buffer to the chain, or say what is wrong with it. */
-static enum status chain_add(struct vring_chain *chain, const struct guest_ram *ram,
-                             const struct vring_descriptor *d)
+static inline enum status chain_add(struct vring_chain *chain, struct tally *t, const struct guest_ram *ram,
+                                    const struct vring_descriptor *d)
 {
     bool is_writable = (d->flags & VRING_WRITE) != 0;
-    uint32_t count = chain->readable_count + chain->writable_count;
-    uint32_t *bytes = is_writable ? &chain->writable_bytes : &chain->readable_bytes;
+    uint32_t bytes = is_writable ? t->writable_bytes : t->readable_bytes;
 
-    if (count == VRING_SEGMENTS_MAX || d->length == 0 || d->length > VRING_BYTES_MAX - *bytes)
+    if (t->count == VRING_SEGMENTS_MAX || d->length == 0 || d->length > VRING_BYTES_MAX - bytes)
         return ERR_ARG;
-    if (!is_writable && chain->writable_count != 0)
+    if (!is_writable && t->writable_count != 0)
         return ERR_ARG; /* 2.6.4.2: the readable ones come first */
 
     uint8_t *data = guest_ram_at(ram, d->address, d->length);
 
     if (!data)
         return ERR_ARG;
-    chain->segments[count] = (struct vring_segment){data, d->length};
-    *bytes += d->length;
-    if (is_writable)
-        chain->writable_count++;
-    else
-        chain->readable_count++;
+    chain->segments[t->count++] = (struct vring_segment){data, d->length};
+    if (is_writable) {
+        t->writable_count++;
+        t->writable_bytes += d->length;
+    } else {
+        t->readable_bytes += d->length;
+    }
     return OK;
 }
 
@@ -137,6 +143,7 @@ static enum status table_enter(const struct vring *ring, const struct vring_desc
 static enum status chain_walk(const struct vring *ring, uint32_t head, struct vring_chain *chain)
 {
     struct table table = {ring->descriptors, ring->size};
+    struct tally tally = {0};
     uint32_t left = table.count;
     uint32_t index = head;
     bool is_nested = false;
@@ -154,12 +161,17 @@ static enum status chain_walk(const struct vring *ring, uint32_t head, struct vr
             index = 0;
             continue;
         }
-        if (chain_add(chain, ring->ram, &d) != OK)
+        if (chain_add(chain, &tally, ring->ram, &d) != OK)
             return ERR_ARG;
         if ((d.flags & VRING_NEXT) == 0)
-            return OK;
+            break;
         index = d.next;
     }
+    chain->readable_count = tally.count - tally.writable_count;
+    chain->writable_count = tally.writable_count;
+    chain->readable_bytes = tally.readable_bytes;
+    chain->writable_bytes = tally.writable_bytes;
+    return OK;
 }
 
 static bool ring_is_usable(const struct vring *ring)
@@ -186,8 +198,6 @@ enum status vring_take(struct vring *ring, struct vring_chain *chain, bool *foun
     uint32_t head = shared_load(ring->avail + 4 + 2 * (size_t)place);
 
     chain->head = head;
-    chain->readable_count = chain->writable_count = 0;
-    chain->readable_bytes = chain->writable_bytes = 0;
     if (chain_walk(ring, head, chain) != OK) {
         ring->is_broken = true;
         return ERR_ARG;
@@ -248,6 +258,13 @@ void vring_want_no_kick(struct vring *ring)
     /* With the event index the wish is void as soon as the driver has passed it. */
     if (ring_is_usable(ring) && !ring->has_event_index)
         shared_store(ring->used, VRING_USED_NO_NOTIFY);
+}
+
+void vring_write_last(const struct vring_chain *chain, uint8_t value)
+{
+    const struct vring_segment *s = &chain->segments[chain->readable_count + chain->writable_count - 1];
+
+    s->data[s->bytes - 1] = value;
 }
 
 void vring_copy_from(const struct vring_chain *chain, uint32_t offset, void *to, uint32_t bytes)

@@ -78,6 +78,8 @@ bool vring_want_kick(struct vring *ring);
 /* We are going to look anyway: spare the driver its kicks. */
 void vring_want_no_kick(struct vring *ring);
 
+/* Write the last writable byte of a chain that has one. */
+void vring_write_last(const struct vring_chain *chain, uint8_t value);
 /* Copy from the readable bytes of a chain, or to its writable ones, `offset` bytes in.  The caller stays
  * within readable_bytes or writable_bytes. */
 void vring_copy_from(const struct vring_chain *chain, uint32_t offset, void *to, uint32_t bytes);

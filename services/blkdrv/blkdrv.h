@@ -60,12 +60,13 @@ struct blkdrv {
     struct volume volumes[VOLUMES_MAX]; /* of the disk */
     uint32_t volume_count;
     struct client clients[CLIENTS_MAX];
-    uint32_t generation; /* of this start, told in every ring */
-    uint32_t sequence;   /* of the persistent copy written last */
-    uint32_t again;      /* bit per client: it has more to do now */
-    uint32_t starved;    /* bit per client: it waits for room in the device */
-    uint32_t turn;       /* the client that is served first next time */
-    uint64_t next_check; /* when the device's age is looked at again */
+    uint32_t generation;    /* of this start, told in every ring */
+    uint32_t sequence;      /* of the persistent copy written last */
+    uint32_t again;         /* bit per client: it has more to do now */
+    uint32_t starved;       /* bit per client: it waits for room in the device */
+    uint32_t closing_count; /* clients in state CLIENT_CLOSING */
+    uint32_t turn;          /* the client that is served first next time */
+    uint64_t next_check;    /* when the device's age is looked at again */
 };
 
 /* ---- volumes.c ---- */

@@ -126,7 +126,7 @@ static void io_start(struct blkdrv *drv, struct client *client, const struct blk
 /* An earlier session of the same volume still has requests in the device: theirs go first. */
 static bool must_wait(const struct blkdrv *drv, const struct client *client)
 {
-    for (uint32_t i = 0; i < CLIENTS_MAX; i++)
+    for (uint32_t i = 0; drv->closing_count != 0 && i < CLIENTS_MAX; i++)
         if (drv->clients[i].state == CLIENT_CLOSING && drv->clients[i].volume.kind == VOLUME_DISK &&
             strcmp(drv->clients[i].volume.name, client->volume.name) == 0)
             return true;
@@ -179,16 +179,19 @@ void io_pump(struct blkdrv *drv, struct client *client)
     client_signal(client);
 }
 
+static void clients_pump(struct blkdrv *drv, uint32_t clients)
+{
+    for (; clients != 0; clients &= clients - 1u)
+        io_pump(drv, &drv->clients[__builtin_ctz(clients)]);
+}
+
 void io_pump_again(struct blkdrv *drv)
 {
     uint32_t first = drv->turn++ % CLIENTS_MAX;
+    uint32_t before = (1u << first) - 1u; /* their turn comes after the others' */
 
-    for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
-        uint32_t number = (first + i) % CLIENTS_MAX;
-
-        if (drv->again & 1u << number)
-            io_pump(drv, &drv->clients[number]);
-    }
+    clients_pump(drv, drv->again & ~before);
+    clients_pump(drv, drv->again & before);
 }
 
 /* A device that turns out to be broken is reset at once; what failed by that is taken too. */

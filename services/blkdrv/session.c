@@ -124,6 +124,7 @@ void session_end_if_idle(struct blkdrv *drv, struct client *client)
     if (client->state != CLIENT_CLOSING || client->in_flight != 0)
         return;
     client->state = CLIENT_FREE;
+    drv->closing_count--;
     volume_empty(&client->volume);
     /* A session that was opened meanwhile may have been kept waiting for the last write of this one. */
     drv->again = CLIENTS_ALL;
@@ -138,6 +139,7 @@ enum status session_close(struct blkdrv *drv, uint32_t session, char *error, siz
         return ERR_EXIST;
     }
     client->state = CLIENT_CLOSING;
+    drv->closing_count++;
     if (client->signal)
         machine_drop(client->signal);
     client->signal = 0;

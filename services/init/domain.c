@@ -322,7 +322,7 @@ void domain_end(struct domain *domain)
 {
     enum status status = bh_cspace_revoke(INIT_SLOT_CSPACE, domain->untyped);
 
-    if (status != OK)
+    if (status != OK && status != ERR_CAP) /* ERR_CAP: mem has taken a vmm's memory back already */
         bh_panic("%s cannot be revoked: %s", domain->name, bh_status_name(status));
     if (!domain->manifest->keep_cspace)
         slot_forget(&domain->cspace);

@@ -28,7 +28,7 @@
 #define INIT_SCHED_BADGE 2u     /* init's session at sched */
 #define VM_ID_MIN 16u
 #define VM_ID_MAX 0xfffu
-#define VMMS_MAX 16u
+#define VMMS_MAX 64u
 #define DEATH_TEXT_BYTES 200u
 #define PCI_BARS_MAX 6u
 
@@ -98,21 +98,18 @@ struct init {
     slot_t sched_session;
     slot_t death_signal;
     struct vmm vmms[VMMS_MAX];
-    slot_t reserve[VMMS_MAX]; /* Untypeds that vmms are made from: vmms[i] from reserve[i] */
-    uint32_t reserve_count;
     uint64_t pool_bytes;
     struct crash_hook crash;
 };
 extern struct init init;
 
-/* ---- memory.c: RAM, the reserve for vmms, the pool for mem ------------------------------------ */
+/* ---- memory.c: RAM, the pool for mem ------------------------------------------------------------ */
 void memory_start(void);
 /* `count` objects in fresh consecutive slots from whichever RAM Untyped holds them; ends in bh_panic. */
 enum status row_retype(slot_t untyped, enum cap_kind kind, uint64_t size, uint32_t count, slot_t first);
 slot_t ram_row(enum cap_kind kind, uint64_t size, uint32_t count);
-void reserve_create(void);
 void pool_give(void);
-uint64_t memory_services_bytes(void); /* RAM that neither kernel, bundle, reserve nor pool is */
+uint64_t memory_services_bytes(void); /* RAM that neither kernel, bundle nor pool is */
 
 /* ---- pieces.c: device and bundle memory, by address ------------------------------------------- */
 void pieces_start(void);
@@ -180,9 +177,9 @@ void services_admit(void);
 enum status plan_admit(const struct domain *domain, uint32_t vm_id, char *error, uint32_t error_bytes);
 
 /* ---- vmm.c -------------------------------------------------------------------------------------------- */
-/* pcpus: of each of the VM's vCPUs. */
-enum status vmm_create(const bh_VmConfig *config, const uint32_t *pcpus, uint32_t pcpu_count, char *error,
-                       uint32_t error_bytes);
+/* pcpus: of each of the VM's vCPUs; session: the VM's at mem. */
+enum status vmm_create(const bh_VmConfig *config, const uint32_t *pcpus, uint32_t pcpu_count, slot_t session,
+                       char *error, uint32_t error_bytes);
 struct vmm *vmm_find(uint32_t vm_id);
 void vmm_name_make(char *name, uint32_t name_bytes, const char *vm_name); /* "debian1 vmm" */
 enum status vmm_start(struct vmm *vmm);

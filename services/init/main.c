@@ -77,7 +77,6 @@ int main(void)
     init_start();
     services_create();
     services_build();
-    reserve_create();
     pool_give();
     plans_commit();
     services_start();

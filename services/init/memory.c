@@ -2,16 +2,12 @@
 /*
  * memory.c - what becomes of RAM
  *
- * At power-on init has all of it.  The services are made from it, then the reserve (one block for each vmm
- * that may exist at once), and the rest is mem's pool.  What init has of RAM after that are the services'
- * Untypeds and the reserve.
- *
- * Always true:  kernel, services and reserve together take at most BEFORE_GUESTS_BYTES.
+ * At power-on init has all of it.  The services are made from it, and the rest is mem's pool.  What init has
+ * of RAM after that are the services' Untypeds; vmms are made from memory that mem gives (vmm.c).
  */
 #include "bh.h"
 #include "init.h"
 
-#define BEFORE_GUESTS_BYTES (24ull << 20)
 #define OWN_TABLE_PAGES 4u
 #define RETYPE_MAX 512u
 
@@ -85,42 +81,6 @@ static uint64_t align_up(uint64_t value, uint64_t to)
     return (value + to - 1) & ~(to - 1);
 }
 
-/* Bytes of RAM that are taken, the kernel's included, when `blocks` more come from the last Untyped and what
- * follows them is aligned for the pool.  (The kernel aligns an Untyped of 2 MiB or more to 2 MiB.) */
-static uint64_t taken_with(uint32_t blocks)
-{
-    uint32_t last = ram_count - 1;
-    uint64_t block = align_up(manifest_vmm.domain.memory_bytes, PAGE_BYTES);
-    uint64_t align = block >= BLOCK_BYTES ? BLOCK_BYTES : PAGE_BYTES;
-    uint64_t at = ram[last].base + ram_used(last);
-    uint64_t taken = init.boot->kernel_bytes;
-
-    for (uint32_t i = 0; i < last; i++)
-        taken += ram[i].size;
-    for (uint32_t i = 0; i < blocks; i++)
-        at = align_up(at, align) + block;
-    return taken + align_up(at, BLOCK_BYTES) - ram[last].base;
-}
-
-void reserve_create(void)
-{
-    uint64_t block = manifest_vmm.domain.memory_bytes;
-    uint32_t most = manifest_vmm.max < VMMS_MAX ? manifest_vmm.max : VMMS_MAX;
-
-    while (init.reserve_count < most && taken_with(init.reserve_count + 1) <= BEFORE_GUESTS_BYTES)
-        init.reserve_count++;
-    if (init.reserve_count == 0)
-        bh_panic("the services leave no memory for a vmm within %u MiB",
-                 (unsigned)(BEFORE_GUESTS_BYTES >> 20));
-    for (uint32_t i = 0; i < init.reserve_count; i++) {
-        slot_t slot = bh_slot_alloc();
-
-        if (bh_untyped_retype(ram[ram_count - 1].slot, CAP_UNTYPED, block, 1, INIT_SLOT_CSPACE, slot) != OK)
-            bh_panic("no memory for the reserve");
-        init.reserve[i] = slot;
-    }
-}
-
 /* What is left of one Untyped, 2 MiB-aligned, as one Untyped that cannot become kernel objects, in mem's
  * CSpace. */
 static bool pool_give_one(uint32_t i, struct domain *mem, slot_t to)
@@ -168,5 +128,5 @@ uint64_t memory_services_bytes(void)
 
     for (uint32_t i = 0; i < ram_count; i++)
         bytes += ram[i].size;
-    return bytes - init.pool_bytes - init.reserve_count * manifest_vmm.domain.memory_bytes;
+    return bytes - init.pool_bytes;
 }

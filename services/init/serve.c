@@ -33,7 +33,16 @@ void init_on_create_vmm(struct rpc_call *call, const bh_CreateVmmRequest *req, b
         snprintf(rep->error, sizeof(rep->error), "no configuration came with the request");
         return;
     }
-    rep->status = vmm_create(&req->config, req->pcpus, req->pcpus_count, rep->error, sizeof(rep->error));
+    if (call->in_count == 1) {
+        rep->status = vmm_create(&req->config, req->pcpus, req->pcpus_count, call->in[0], rep->error,
+                                 sizeof(rep->error));
+    } else {
+        rep->status = ERR_ARG;
+        snprintf(rep->error, sizeof(rep->error), "%u capabilities came instead of a session at mem",
+                 (unsigned)call->in_count);
+    }
+    for (uint32_t i = 0; i < call->in_count; i++)
+        bh_slot_drop(call->in[i]);
 }
 
 static bool slot_is_granted(uint32_t slot)
@@ -161,7 +170,7 @@ void init_on_vm_record(struct rpc_call *call, const bh_ModuleRequest *req, bh_Mo
         bh_log("%s in the boot image is damaged: %s", module->name, PB_GET_ERROR(&stream));
 }
 
-static uint32_t reserve_used(void)
+static uint32_t vmms_count(void)
 {
     uint32_t count = 0;
 
@@ -183,7 +192,8 @@ void init_on_init_info(struct rpc_call *call, const bh_InitInfoRequest *req, bh_
     rep->services_bytes = memory_services_bytes();
     rep->bundle_bytes = init.boot->bundle_size;
     rep->pcpus = init.boot->pcpu_count;
-    rep->vmm_reserve = init.reserve_count;
-    rep->vmm_reserve_used = reserve_used();
+    rep->vmms = vmms_count();
+    rep->vmms_max = manifest_vmm.max < VMMS_MAX ? manifest_vmm.max : VMMS_MAX;
+    rep->vmm_bytes = manifest_vmm.domain.memory_bytes;
     snprintf(rep->options, sizeof(rep->options), "%s", init.boot->options);
 }

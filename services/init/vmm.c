@@ -2,19 +2,21 @@
 /*
  * vmm.c - one vmm domain per VM, from the template, at the toolstack's request
  *
- * A vmm is made from one block of the reserve and goes back into it whole.  It gets its configuration as a
- * page, its guest's images as read-only frames of the boot image, and the sessions that the toolstack grants;
- * never a peer of init's choosing.
+ * A vmm is made from one block of memory that init fetches on its VM's own session at mem; revoking the block
+ * ends all of the vmm, whoever does it.  mem cannot make kernel objects; init may, in what it was given
+ * (untyped_allow_objects).  The vmm gets its configuration as a page, its guest's images as read-only frames
+ * of the boot image, and the sessions that the toolstack grants; never a peer of init's choosing.
  *
- * Always true:  a block of the reserve is used by at most one vmm; the images' frames are only copied, never
- * given.
+ * Always true:  the images' frames are only copied, never given.
  */
 #include <pb_encode.h>
 #include <string.h>
 
 #include "bh.h"
 #include "init.h"
+#include "mem_rpc.h"
 
+#define MEM_MS 1000u
 #define VM_CHUNK_BYTES BLOCK_BYTES
 #define SLOTS_PER_CHUNK 3u /* the chunk, and its frame twice: in the vmm's and in the VM's address space */
 #define SLOTS_BESIDES 512u
@@ -78,20 +80,44 @@ static enum status config_judge(const bh_VmConfig *config, char *error, uint32_t
 
 static struct vmm *vmm_take(char *error, uint32_t error_bytes)
 {
-    for (uint32_t block = 0; block < init.reserve_count; block++) {
-        struct vmm *vmm = &init.vmms[block];
+    uint32_t most = manifest_vmm.max < VMMS_MAX ? manifest_vmm.max : VMMS_MAX;
 
-        if (vmm->state != VMM_FREE)
+    for (uint32_t i = 0; i < most; i++) {
+        if (init.vmms[i].state != VMM_FREE)
             continue;
-        memset(vmm, 0, sizeof(*vmm));
-        vmm->domain.untyped = init.reserve[block];
-        return vmm;
+        memset(&init.vmms[i], 0, sizeof(init.vmms[i]));
+        return &init.vmms[i];
     }
-    snprintf(error, error_bytes, "all %u blocks of memory for vmms are in use", (unsigned)init.reserve_count);
+    snprintf(error, error_bytes, "all %u places for vmms are taken", (unsigned)most);
     return NULL;
 }
 
 /* ---- build ------------------------------------------------------------------------------------- */
+
+/* Its memory, of the VM's account. */
+static enum status block_fetch(struct vmm *vmm, slot_t session, char *error, uint32_t error_bytes)
+{
+    bh_MemAllocRequest request = {.bytes = BLOCK_BYTES};
+    bh_MemAllocReply reply;
+    struct rpc_caps caps = {0};
+    enum status status = mem_rpc_alloc(session, &request, &reply, &caps, bh_after_ms(MEM_MS));
+
+    if (status == OK && reply.status != OK)
+        snprintf(error, error_bytes, "memory for its vmm: %s", reply.error);
+    else if (status != OK)
+        snprintf(error, error_bytes, "memory for its vmm: mem: %s", bh_status_name(status));
+    if (status == OK)
+        status = (enum status)reply.status;
+    if (status == OK && caps.out_count == 1)
+        status = bh_untyped_allow_objects(caps.out[0], INIT_SLOT_CONTROL);
+    if (status == OK && caps.out_count == 1) {
+        vmm->domain.untyped = caps.out[0];
+        return OK;
+    }
+    for (uint32_t i = 0; i < caps.out_count; i++)
+        bh_slot_drop(caps.out[i]);
+    return status == OK ? ERR_MEM : status;
+}
 
 static uint32_t cspace_bits_for(const bh_VmConfig *config)
 {
@@ -253,8 +279,8 @@ static enum status vmm_build(struct vmm *vmm, bh_VmConfig *config, const struct 
     return status;
 }
 
-enum status vmm_create(const bh_VmConfig *wanted, const uint32_t *pcpus, uint32_t pcpu_count, char *error,
-                       uint32_t error_bytes)
+enum status vmm_create(const bh_VmConfig *wanted, const uint32_t *pcpus, uint32_t pcpu_count, slot_t session,
+                       char *error, uint32_t error_bytes)
 {
     const struct image *kernel, *ramdisk = NULL;
     bh_VmConfig config = *wanted;
@@ -272,13 +298,16 @@ enum status vmm_create(const bh_VmConfig *wanted, const uint32_t *pcpus, uint32_
     vmm = vmm_take(error, error_bytes);
     if (!vmm)
         return ERR_MEM;
+    status = block_fetch(vmm, session, error, error_bytes);
+    if (status != OK)
+        return status;
 
     vmm_describe(vmm, &config, pcpus);
     vmm->state = VMM_BUILT;
     status = vmm_build(vmm, &config, kernel, ramdisk);
     if (status != OK)
-        snprintf(error, error_bytes, "its vmm cannot be built from %llu KiB: %s",
-                 (unsigned long long)manifest_vmm.domain.memory_bytes / 1024, bh_status_name(status));
+        snprintf(error, error_bytes, "its vmm cannot be built from %u KiB: %s", BLOCK_BYTES / 1024,
+                 bh_status_name(status));
     else
         status = plan_admit(&vmm->domain, config.vm_id, error, error_bytes);
     if (status != OK)
@@ -313,5 +342,6 @@ void vmm_destroy(struct vmm *vmm)
             bh_panic("a copy of an image's frame cannot be deleted");
     if (vmm->image_slots)
         bh_slots_free(vmm->images, vmm->image_slots);
+    bh_slot_drop(domain->untyped);
     vmm->state = VMM_FREE;
 }

@@ -4,7 +4,7 @@
  *
  * Only the bookkeeping: no capability is touched here, so all of it runs as host tests.  A chunk is 2 MiB and
  * is known by its index; the index is also its place in mem's CSpace.  What must outlive a restart of mem is
- * in the ledger's page; the lists are made from it again.
+ * in the ledger's pages; the lists are made from it again.
  *
  * Always true:  a chunk is on exactly one list: that of its owner, or the free list.
  *               a session holds at most its quota; the quotas together are at most the pool.
@@ -20,7 +20,7 @@
 
 #define CHUNK_BYTES 0x200000u
 #define CHUNKS_MAX 3584u
-#define SESSIONS_MAX 32u
+#define SESSIONS_MAX 96u
 #define NO_CHUNK UINT32_MAX
 #define VM_ID_MIN 16u
 #define LEDGER_MAGIC 0x474c4d42u /* "BMLG" */
@@ -32,14 +32,15 @@ struct ledger_session {
     uint32_t quota; /* chunks */
 };
 
-/* The persist page. */
+/* The persist pages. */
 struct ledger_page {
     uint32_t magic;
     uint32_t spare;
     struct ledger_session sessions[SESSIONS_MAX];
     uint8_t owner[CHUNKS_MAX]; /* 0: free; session index + 1 */
 };
-_Static_assert(sizeof(struct ledger_page) <= 4096, "the ledger fits its persist page");
+_Static_assert(sizeof(struct ledger_page) <= 2 * 4096, "the ledger fits its two persist pages");
+_Static_assert(SESSIONS_MAX < UINT8_MAX, "an owner is one byte");
 
 struct ledger {
     struct ledger_page *page;

@@ -16,8 +16,8 @@
 
 #include "abi.h"
 
-#define ENTRIES_MAX 144u
-#define PLACES_MAX 24u
+#define ENTRIES_MAX 256u
+#define PLACES_MAX 64u
 #define PCPUS_MAX 16u
 #define WEIGHT_MAX 65535u
 #define WEIGHT_USUAL 256u
@@ -52,7 +52,7 @@ struct table {
     struct entry entries[ENTRIES_MAX];
     struct place places[PLACES_MAX];
 };
-_Static_assert(sizeof(struct table) <= 2 * 4096, "the table fits its two persist pages");
+_Static_assert(sizeof(struct table) <= 4 * 4096, "the table fits its four persist pages");
 
 /* A fresh table is initialised; one left by an earlier sched is judged (ERR_STATE: damaged). */
 enum status table_open(struct table *table, uint32_t pcpu_count);

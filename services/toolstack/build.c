@@ -21,7 +21,7 @@
 
 #define UNDO_TRIES 3u
 #define UNDO_PAUSE_MS 200u
-#define GUEST_PAGE_BYTES 0x200000ull /* a vmm maps its guest's memory in 2 MiB pieces */
+#define MEM_BLOCK_BYTES 0x200000ull /* mem gives whole pieces of this size */
 
 _Static_assert(sizeof(((bh_VmConfig *)0)->disks) / sizeof(bh_Disk) == VMM_DISKS_MAX, "a slot per disk");
 
@@ -72,15 +72,19 @@ static enum status vm_place(struct toolstack *ts, struct vm *vm, bh_PlaceReply *
     return status;
 }
 
+static uint64_t whole_blocks(uint64_t bytes)
+{
+    return (bytes + MEM_BLOCK_BYTES - 1) / MEM_BLOCK_BYTES * MEM_BLOCK_BYTES;
+}
+
+/* The guest's memory, and what its vmm is made from. */
 static enum status vm_open_memory(struct toolstack *ts, struct vm *vm, char *error)
 {
-    uint64_t pages = vm->config.memory_bytes / GUEST_PAGE_BYTES;
+    uint64_t guest = vm->config.memory_bytes, vmm = vmm_slots.memory_bytes;
     bh_MemOpenRequest request = {.vm_id = vm_id(vm)};
     bh_MemStatus reply;
 
-    if (vm->config.memory_bytes % GUEST_PAGE_BYTES)
-        pages++;
-    request.quota_bytes = pages * GUEST_PAGE_BYTES;
+    request.quota_bytes = whole_blocks(guest) + whole_blocks(vmm);
     step_begin(ts, vm, STEP_MEM);
     enum status status = mem_rpc_open(CAP_MEM, &request, &reply, NULL, bh_after_ms(ASK_MS));
 
@@ -149,13 +153,19 @@ static enum status vm_make_domain(struct toolstack *ts, struct vm *vm, const bh_
                                   char *error)
 {
     static bh_CreateVmmRequest request;
-    bh_CreateVmmReply reply;
+    bh_CreateVmmReply reply = bh_CreateVmmReply_init_zero;
+    struct rpc_caps caps = {.in_count = 1};
 
     request =
         (bh_CreateVmmRequest){.has_config = true, .config = vm->config, .pcpus_count = place->pcpus_count};
     memcpy(request.pcpus, place->pcpus, sizeof request.pcpus);
     step_begin(ts, vm, STEP_DOMAIN);
-    enum status status = init_rpc_create_vmm(CAP_INIT, &request, &reply, NULL, bh_after_ms(BUILD_MS));
+    enum status status = memory_session_mint(vm_id(vm), &caps.in[0]);
+    if (status == OK)
+        status = init_rpc_create_vmm(CAP_INIT, &request, &reply, &caps, bh_after_ms(BUILD_MS));
+    bh_slot_drop(caps.in[0]);
+    for (uint32_t i = 0; i < caps.out_count; i++)
+        bh_slot_drop(caps.out[i]);
 
     return judge(status, reply.status, reply.error, "domain", error);
 }

@@ -163,7 +163,8 @@ static void info_of_init(struct toolstack *ts)
     out_printf(ts, "kernel           : %llu KiB\n", (unsigned long long)(info.kernel_bytes / KIB));
     out_printf(ts, "bundle           : %llu KiB\n", (unsigned long long)(info.bundle_bytes / KIB));
     out_printf(ts, "services         : %llu KiB\n", (unsigned long long)(info.services_bytes / KIB));
-    out_printf(ts, "vmm_reserve      : %u of %u in use\n", info.vmm_reserve_used, info.vmm_reserve);
+    out_printf(ts, "vmms             : %u of %u, %llu KiB each\n", info.vmms, info.vmms_max,
+               (unsigned long long)(info.vmm_bytes / KIB));
 }
 
 static void info_of_mem(struct toolstack *ts)

@@ -62,7 +62,7 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus);
 
 /* ---- grants.c: the sessions of a new vmm */
 enum status vm_grant(struct vm *vm, char *error, uint32_t size) BH_NODISCARD;
-/* A session at mem with this badge, for blkdrv, in a fresh slot: the caller's to drop. */
+/* A session at mem with this badge, for blkdrv or init, in a fresh slot: the caller's to drop. */
 enum status memory_session_mint(uint64_t badge, slot_t *session) BH_NODISCARD;
 
 /* ---- life.c: what becomes of VMs, and of the machine */

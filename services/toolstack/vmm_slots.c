@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vmm_slots.c - where a vmm expects its sessions: template.vmm of system/bulkhead.toml
+ * vmm_slots.c - where a vmm expects its sessions, and what it needs: template.vmm of system/bulkhead.toml
  */
 #include "vmm_slots.h"
 
@@ -12,4 +12,5 @@ const struct vmm_slots vmm_slots = {
     .console = CAP_CONSOLE,
     .toolstack = CAP_TOOLSTACK,
     .disk = {CAP_BLK0, CAP_BLK1, CAP_BLK2, CAP_BLK3},
+    .memory_bytes = DOMAIN_MEMORY_BYTES,
 };

@@ -15,6 +15,7 @@
 struct vmm_slots {
     slot_t mem, sched, console, toolstack;
     slot_t disk[VMM_DISKS_MAX];
+    uint64_t memory_bytes; /* what a vmm is made from */
 };
 extern const struct vmm_slots vmm_slots;
 

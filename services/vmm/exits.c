@@ -53,18 +53,19 @@ static void rtc_access(struct vm *vm, struct access *a)
         a->value = vrtc_read(&vm->rtc, a->offset, a->size_bytes);
 }
 
-/* A place on the bus without a device is a hole. */
-static bool virtio_access(struct vm *vm, struct access *a)
+/* Stores only: loads find a page (vm_board.c).  A place on the bus without a device takes them and does
+ * nothing. */
+static void virtio_access(struct vm *vm, struct access *a)
 {
     uint64_t place = a->offset / VIRTIO_MMIO_BYTES;
 
-    if (place >= BOARD_VIRTIO_COUNT || !vm->virtio[place])
-        return false;
-    if (a->is_write)
-        virtio_mmio_write(vm->virtio[place], a->offset % VIRTIO_MMIO_BYTES, a->size_bytes, a->value);
-    else
-        a->value = virtio_mmio_read(vm->virtio[place], a->offset % VIRTIO_MMIO_BYTES, a->size_bytes);
-    return true;
+    if (place >= BOARD_VIRTIO_COUNT || !vm->virtio[place] || !a->is_write)
+        return;
+    uint64_t offset = a->offset % VIRTIO_MMIO_BYTES;
+
+    virtio_mmio_write(vm->virtio[place], offset, a->size_bytes, a->value);
+    if (offset == VIRTIO_MMIO_NOTIFY)
+        vm_look_soon(vm);
 }
 
 /* Is the access wholly inside a device?  Then a->offset becomes the place in it. */
@@ -81,9 +82,9 @@ static bool device_access(struct vm *vm, uint64_t ipa, struct access *a)
 {
     uint64_t gicr_bytes = (uint64_t)vm->vcpu_count * BOARD_GICR_BYTES;
 
-    if (is_in(a, ipa, BOARD_VIRTIO, BOARD_VIRTIO_COUNT * VIRTIO_MMIO_BYTES))
-        return virtio_access(vm, a);
-    if (is_in(a, ipa, BOARD_UART, BOARD_UART_BYTES))
+    if (is_in(a, ipa, BOARD_VIRTIO, BOARD_VIRTIO_BYTES))
+        virtio_access(vm, a);
+    else if (is_in(a, ipa, BOARD_UART, BOARD_UART_BYTES))
         uart_access(vm, a);
     else if (is_in(a, ipa, BOARD_GICD, BOARD_GICD_BYTES))
         gicd_access(vm, a);

@@ -53,7 +53,7 @@ static void on_time(struct vm *v)
         vm_look_around(v);
 }
 
-static uint64_t deadline(const struct vm *v)
+uint64_t vm_deadline(const struct vm *v)
 {
     return v->wire.tell_at < v->next_look ? v->wire.tell_at : v->next_look;
 }
@@ -61,7 +61,7 @@ static uint64_t deadline(const struct vm *v)
 /* The last before a wait: until when. */
 static uint64_t leave(struct vm *v)
 {
-    uint64_t until = deadline(v);
+    uint64_t until = vm_deadline(v);
 
     v->sleeps_until = until;
     bh_lock_give(&v->lock);

@@ -43,7 +43,7 @@ _Static_assert(sizeof(struct config) == 24, "Virtio 1.1, 5.2.4");
 static void request_finish(struct vblk *disk, const struct vring_chain *chain, uint8_t status,
                            uint32_t data_bytes)
 {
-    vring_copy_to(chain, chain->writable_bytes - 1, &status, 1);
+    vring_write_last(chain, status);
     vring_give(&disk->virtio.queues[0], chain->head, data_bytes + 1);
 }
 
@@ -119,7 +119,7 @@ static bool request_take(struct vblk *disk)
     uint32_t index = request_alloc(disk);
     bool found = false;
 
-    if (index == VBLK_NO_REQUEST)
+    if (index == VBLK_NO_REQUEST || !virtio_mmio_is_live(&disk->virtio))
         return false;
     struct vblk_request *r = &disk->requests[index];
 
@@ -184,7 +184,7 @@ static void chunk_copy(struct vblk *disk, const struct vblk_request *r, const st
 static enum status chunk_submit(struct vblk *disk, uint32_t request_index)
 {
     struct vblk_request *r = &disk->requests[request_index];
-    uint32_t pages_free = (uint32_t)__builtin_popcount(disk->front.pool_free);
+    uint32_t pages_free = disk->front.pool_free_count;
     uint32_t bytes = r->bytes - r->submitted;
 
     if (disk->chunks_free == 0 || (r->op != BLK_FLUSH && pages_free == 0))
@@ -286,20 +286,27 @@ static void complete(struct vblk *disk)
     }
 }
 
+/* Take what there is.  True: all of it, and the driver kicks for more. */
+static bool requests_take(struct vblk *disk)
+{
+    do {
+        while (request_take(disk))
+            ;
+        if (!virtio_mmio_is_live(&disk->virtio) || request_alloc(disk) == VBLK_NO_REQUEST)
+            return false;
+    } while (vring_want_kick(&disk->virtio.queues[0]));
+    return true;
+}
+
 void vblk_pump(struct vblk *disk)
 {
-    struct vring *queue = &disk->virtio.queues[0];
+    bool will_be_kicked = false;
 
     blk_front_awake(&disk->front);
     do {
         complete(disk);
-        if (virtio_mmio_is_live(&disk->virtio)) {
-            do {
-                while (request_take(disk))
-                    ;
-            } while (request_alloc(disk) != VBLK_NO_REQUEST && virtio_mmio_is_live(&disk->virtio) &&
-                     vring_want_kick(queue));
-        }
+        if (!will_be_kicked)
+            will_be_kicked = requests_take(disk);
         submit(disk);
     } while (!blk_front_may_sleep(&disk->front));
     virtio_mmio_used(&disk->virtio, 0);
@@ -353,6 +360,8 @@ void vblk_init(struct vblk *disk)
 
     v->kind = &vblk_kind;
     v->device = disk;
+    /* No indirect descriptors: the queue holds more requests than we take at a time, and a driver that may
+     * use them allocates a table for each request. */
     v->features = F_SEG_MAX | F_BLK_SIZE | F_FLUSH;
     if (!disk->writable)
         v->features |= F_RO;

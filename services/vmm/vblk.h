@@ -22,7 +22,7 @@
 #include "blk_ring.h"
 #include "virtio_mmio.h"
 
-#define VBLK_QUEUE_MAX 128u
+#define VBLK_QUEUE_MAX 256u
 #define VBLK_REQUESTS 16u
 #define VBLK_CHUNKS BLK_RING_SLOTS
 #define VBLK_NO_REQUEST 0xffffffffu

@@ -131,7 +131,7 @@ void vconsole_init(struct vconsole *console)
 
     v->kind = &vconsole_kind;
     v->device = console;
-    v->features = 0;
+    v->features = VIRTIO_F_INDIRECT_DESC;
     v->config_bytes = 12; /* 5.3.4: cols, rows, max_nr_ports, emerg_wr; none of them offered */
     on_reset(v);
     virtio_mmio_init(v);

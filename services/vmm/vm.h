@@ -36,8 +36,7 @@
 #define SERVICE_MS 2000u /* deadline of requests to services */
 #define BUILD_MS 10000u  /* of those that may zero or move much memory */
 
-/* Bits of our Notification.  One is a doorbell of each virtio device, one a completion of each disk. */
-#define EVENT_DOORBELL0 0u
+/* Bits of our Notification.  One is a completion of each disk. */
 #define EVENT_BLK0 8u
 #define EVENT_CONSOLE 16u
 #define EVENT_KNOCK 17u /* a thread of ours left something to do */
@@ -78,6 +77,7 @@ struct vm {
     struct vblk disks[BOARD_DISKS_MAX];
     struct vconsole console;
     struct virtio_mmio *virtio[BOARD_VIRTIO_COUNT]; /* by place on the bus; NULL: a hole */
+    volatile uint32_t *virtio_bus;                  /* their registers as the guest reads them */
     uint64_t next_look;                             /* deadline of vm_look_around() */
     uint64_t sleeps_until;                          /* the main thread, if nothing comes */
     bool is_ending;                                 /* the main thread is to end the VM ... */
@@ -108,6 +108,10 @@ void vm_board_create(struct vm *vm); /* vm_board.c: devices, doorbells, images, 
 /* vm_events.c: what our Notification brought; what to look at when nothing did for a while. */
 void vm_events(struct vm *vm, uint64_t bits);
 void vm_look_around(struct vm *vm);
+/* main.c: when the main thread has something to do though nothing came. */
+uint64_t vm_deadline(const struct vm *vm);
+/* A disk may be busy from now on: look around before BLK_RESTART_CHECK_MS are over. */
+void vm_look_soon(struct vm *vm);
 /* The guest's console input goes on. */
 void vm_console_pump(struct vm *vm);
 

@@ -21,21 +21,40 @@ static uint64_t seconds_now(void)
     return bh_ticks_to_us(bh_now()) / 1000000;
 }
 
-/* Put a virtio device on its place of the bus.  Kicks come as a signal: the guest's store costs it no exit to
- * us. */
+/*
+ * The page of the virtio-mmio bus, which the guest reads but cannot write: looking at a register costs it no
+ * exit. Not cached, as the guest takes it for a device and reads past the caches.
+ */
+static void virtio_bus_create(struct vm *vm)
+{
+    uint64_t ipa = bh_ipa_alloc(1);
+    slot_t ours = 0, guests = bh_slot_alloc();
+    enum status status = guests == 0 ? ERR_FULL : bh_retype(CAP_FRAME, FRAME_4K, &ours);
+
+    if (status == OK)
+        status = bh_cspace_copy(SLOT_CSPACE, ours, SLOT_CSPACE, guests, RIGHT_READ);
+    if (status == OK)
+        status = bh_map(ours, ipa, RIGHT_READ | RIGHT_WRITE | MAP_UNCACHED);
+    if (status == OK)
+        status = bh_aspace_map(vm->aspace, guests, BOARD_VIRTIO, RIGHT_READ | MAP_UNCACHED);
+    if (status != OK)
+        vm_refuse(vm, "the page of the virtio bus: %s", bh_status_name(status));
+    vm->virtio_bus = (volatile uint32_t *)(uintptr_t)ipa;
+}
+
+/*
+ * Put a virtio device on its place of the bus.  Its kicks are exits, not doorbells: the thread that serves
+ * them is on the vCPU's pCPU, so the vCPU could not go on meanwhile, and a call costs less than a signal that
+ * preempts it.
+ */
 static void virtio_plug(struct vm *vm, uint32_t place, struct virtio_mmio *v)
 {
-    uint64_t notify = BOARD_VIRTIO + (uint64_t)place * VIRTIO_MMIO_BYTES + VIRTIO_MMIO_NOTIFY;
-    enum status status;
-
     vm->virtio_lines[place] = (struct vm_line){&vm->gic, INTID_VIRTIO0 + place};
     v->ram = &vm->ram;
+    v->shown = vm->virtio_bus + (size_t)place * VIRTIO_MMIO_BYTES / 4;
     v->interrupt = line_set;
     v->interrupt_context = &vm->virtio_lines[place];
     vm->virtio[place] = v;
-    status = bh_aspace_doorbell(vm->aspace, notify, DOORBELL_ANY, vm_event_mint(EVENT_DOORBELL0 + place));
-    if (status != OK)
-        vm_refuse(vm, "virtio device %u: its doorbell: %s", (unsigned)place, bh_status_name(status));
 }
 
 static void disks_create(struct vm *vm)
@@ -142,6 +161,7 @@ void vm_board_create(struct vm *vm)
         (struct vrtc){.seconds = seconds_now, .interrupt = line_set, .interrupt_context = &vm->rtc_line};
     vrtc_init(&vm->rtc, (uint32_t)vm->config.epoch_seconds);
 
+    virtio_bus_create(vm);
     consoles_create(vm);
     disks_create(vm);
     images_load(vm);

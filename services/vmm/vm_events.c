@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vm_events.c - what our Notification brings: kicks, completions, the wire; and what to look at without one
+ * vm_events.c - what our Notification brings: completions, the wire; and what to look at without one
  *
  * A service that was restarted has lost our Notification and cannot wake us, so now and then we look whether
  * its ring's generation changed.
@@ -42,31 +42,30 @@ void vm_console_pump(struct vm *vm)
     vconsole_pump(&vm->console);
 }
 
-/*
- * Soon while somebody owes us an answer; else rarely, so that an idle VM costs next to nothing.  Never later
- * than it was: a guest whose disk always has something to say must not keep us from seeing that the console
- * was restarted.
- */
+/* Soon while somebody owes us an answer; else rarely, so that an idle VM costs next to nothing. */
 static void plan_next_look(struct vm *vm)
 {
-    uint64_t at;
     uint32_t ms = vm->rtc.mask != 0 ? 1000 : IDLE_LOOK_MS;
 
     for (uint32_t i = 0; i < vm->disk_count; i++) {
         if (vblk_is_busy(&vm->disks[i]))
             ms = BLK_RESTART_CHECK_MS;
     }
-    at = bh_after_ms(ms);
-    if (at < vm->next_look)
-        vm->next_look = at;
+    vm->next_look = bh_after_ms(ms);
+}
+
+/* Never later than it was: a guest whose disk always has something to say must not keep us from seeing that
+ * the console was restarted. */
+void vm_look_soon(struct vm *vm)
+{
+    uint64_t soon = bh_after_ms(BLK_RESTART_CHECK_MS);
+
+    if (soon < vm->next_look)
+        vm->next_look = soon;
 }
 
 void vm_events(struct vm *vm, uint64_t bits)
 {
-    for (uint32_t i = 0; i < BOARD_VIRTIO_COUNT; i++) {
-        if ((bits >> (EVENT_DOORBELL0 + i) & 1) != 0 && vm->virtio[i])
-            virtio_mmio_kick_all(vm->virtio[i]);
-    }
     for (uint32_t i = 0; i < vm->disk_count; i++) {
         if ((bits >> (EVENT_BLK0 + i) & 1) != 0)
             vblk_pump(&vm->disks[i]);
@@ -76,7 +75,7 @@ void vm_events(struct vm *vm, uint64_t bits)
     if (vm->is_ending)
         vm_end(vm, vm->ending, "");
     if ((bits & ~(1ull << EVENT_CONSOLE | 1ull << EVENT_KNOCK)) != 0)
-        plan_next_look(vm);
+        vm_look_soon(vm);
 }
 
 void vm_look_around(struct vm *vm)
@@ -92,6 +91,5 @@ void vm_look_around(struct vm *vm)
     }
     vm_console_pump(vm);
     vrtc_tick(&vm->rtc);
-    vm->next_look = BH_FOREVER;
     plan_next_look(vm);
 }

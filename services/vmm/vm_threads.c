@@ -26,9 +26,11 @@ void vm_knock(const struct vm *vm)
 /* Has this exit left work that the main thread, asleep until then, would come to too late? */
 static bool main_sleeps_too_long(struct vm *vm)
 {
-    if (vm->wire.tell_at >= vm->sleeps_until)
+    uint64_t until = vm_deadline(vm);
+
+    if (until >= vm->sleeps_until)
         return false;
-    vm->sleeps_until = vm->wire.tell_at; /* one knock is enough */
+    vm->sleeps_until = until; /* one knock is enough */
     return true;
 }
 

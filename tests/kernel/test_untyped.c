@@ -62,3 +62,22 @@ TEST(untyped, without_grant_makes_only_memory)
     EXPECT(bh_untyped_retype(FIRST, CAP_FRAME, FRAME_4K, 1, INIT_SLOT_CSPACE, FIRST + 3), ERR_MEM);
     EXPECT(bh_cspace_mint(INIT_SLOT_CSPACE, FIRST, INIT_SLOT_CSPACE, FIRST + 3, RIGHT_WRITE, 0), ERR_STATE);
 }
+
+TEST(untyped, allow_objects_needs_control_and_ordinary_memory)
+{
+    slot_t device = kt_device(0x09010000);
+
+    EXPECT(kt_make(CAP_UNTYPED, 65536, FIRST), OK);
+    EXPECT(bh_cspace_mint(INIT_SLOT_CSPACE, FIRST, INIT_SLOT_CSPACE, FIRST + 1, RIGHT_WRITE, 0), OK);
+    EXPECT(bh_untyped_retype(FIRST + 1, CAP_UNTYPED, 8192, 1, INIT_SLOT_CSPACE, FIRST + 2), OK);
+    EXPECT(bh_untyped_retype(FIRST + 2, CAP_ENDPOINT, 0, 1, INIT_SLOT_CSPACE, FIRST + 3), ERR_RIGHT);
+    EXPECT(bh_untyped_allow_objects(FIRST + 2, POOL), ERR_CAP);
+    EXPECT(bh_untyped_allow_objects(INIT_SLOT_CSPACE, INIT_SLOT_CONTROL), ERR_CAP);
+    EXPECT(bh_untyped_allow_objects(device, INIT_SLOT_CONTROL), ERR_ARG);
+    EXPECT(bh_untyped_allow_objects(FIRST + 2, INIT_SLOT_CONTROL), OK);
+    EXPECT(bh_untyped_retype(FIRST + 2, CAP_ENDPOINT, 0, 1, INIT_SLOT_CSPACE, FIRST + 3), OK);
+    /* Only that capability: not the one that it came from, and it still goes with it. */
+    EXPECT(bh_untyped_retype(FIRST + 1, CAP_ENDPOINT, 0, 1, INIT_SLOT_CSPACE, FIRST + 4), ERR_RIGHT);
+    EXPECT(bh_cspace_revoke(INIT_SLOT_CSPACE, FIRST + 1), OK);
+    EXPECT(bh_untyped_retype(FIRST + 2, CAP_ENDPOINT, 0, 1, INIT_SLOT_CSPACE, FIRST + 4), ERR_CAP);
+}

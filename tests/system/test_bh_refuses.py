@@ -134,7 +134,7 @@ def test_two_vms_of_one_name_are_refused(tmp_path):
 def test_memory_over_the_machines_is_refused(tmp_path):
     files = [config(tmp_path / f"{n}.cfg", name=f"vm{n}") for n in (1, 2, 3)]
     text = refused(*files, "--memory", "640M")
-    assert text.startswith(f"bh: {files[2]}:3: memory: 256 MiB for vm3: of --memory 640 MiB only ")
+    assert text.startswith(f"bh: {files[2]}:3: memory: 258 MiB for vm3: of --memory 640 MiB only ")
 
 
 def test_a_console_of_nobody_is_refused(tmp_path):

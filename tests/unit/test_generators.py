@@ -173,7 +173,7 @@ session.SESSION = { domain = "console" }
 pci = "00:02.0"
 [template.vmm]
 program = "vmm"
-memory_kib = 1024
+memory_kib = 2048
 threads = 3
 slots = ["MEM"]
 """
@@ -254,6 +254,7 @@ def test_mistaking_a_kind_for_a_slot_does_not_compile(tmp_path):
     ("rings = 300", "rings = 1000", "fewer than 64 slots left"),
     ("kernel_log = true", "kernel_log = true\nself_map = 1", "expected bool, found int"),
     ('[template.vmm]', '[template.qemu]', "exactly one template"),
+    ('memory_kib = 2048\nthreads', 'memory_kib = 1024\nthreads', "[template.vmm] memory_kib: a vmm is made from one piece of mem's: 2048"),
     ("[domain.init]", "[domain.first]", "must come first"),
     ("[domain.init]", "[[[", "system.toml"),
     ("heap_kib = 64", "irqs = [33]", "either a PCI function or devices and irqs"),

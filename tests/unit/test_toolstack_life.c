@@ -9,7 +9,7 @@
  * links: services/toolstack/start.c services/toolstack/build.c services/toolstack/life.c
  * links: services/toolstack/verbs.c services/toolstack/info.c services/toolstack/out.c
  * links: services/toolstack/persist.c services/toolstack/policy.c services/toolstack/text.c
- * links: services/toolstack/serve.c lib/bh/status.c
+ * links: services/toolstack/serve.c services/toolstack/vmm_slots.c lib/bh/status.c
  * flags: -Iservices/toolstack
  */
 #include <setjmp.h>

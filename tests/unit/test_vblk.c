@@ -29,6 +29,7 @@ static union {
 static uint8_t pool[BLK_POOL_PAGES * BLK_PAGE_BYTES] __attribute__((aligned(4096)));
 static struct blk_back back;
 static uint32_t interrupts, doorbells;
+static volatile uint32_t shown[VIRTIO_MMIO_BYTES / 4];
 
 static void interrupt(void *context, bool is_asserted)
 {
@@ -95,6 +96,7 @@ static int set_up(void **state)
     disk.writable = true;
     strcpy(disk.id, "debian1");
     disk.virtio.ram = &ram;
+    disk.virtio.shown = shown;
     disk.virtio.interrupt = interrupt;
     vblk_init(&disk);
     interrupts = doorbells = 0;
@@ -142,6 +144,42 @@ static void expect_given(uint16_t count, uint8_t status)
 {
     assert_int_equal(get16(USED + 2), count);
     assert_int_equal(*at(STATUS), status);
+}
+
+/* Is every word that the driver may look at as it would be answered? */
+static void expect_shown(void)
+{
+    for (uint32_t offset = 0; offset < VIRTIO_MMIO_BYTES; offset += 4)
+        assert_int_equal(shown[offset / 4], mmio_read(offset));
+}
+
+static void what_is_shown_is_what_is_answered(void **state)
+{
+    uint32_t position;
+
+    (void)state;
+    expect_shown();
+    for (uint32_t offset = 0; offset < VIRTIO_MMIO_BYTES; offset += 4)
+        if (offset != 0x50) {
+            mmio(offset, offset == 0x14 || offset == 0x24 || offset == 0x30);
+            expect_shown();
+        }
+    drive(F_FLUSH);
+    expect_shown();
+    ask(0, 3, 512, true);
+    (void)at_blkdrv(&position);
+    answer(position, OK);
+    assert_int_equal(shown[0x60 / 4], 1);
+    expect_shown();
+    mmio(0x64, 1);
+    assert_int_equal(shown[0x60 / 4], 0);
+    descriptor(0, 0, 16, 0, 0); /* outside memory: the device needs a reset */
+    make_available(0);
+    mmio(0x50, 0);
+    assert_int_equal(shown[0x70 / 4], 15 | 64);
+    expect_shown();
+    mmio(0x70, 0);
+    expect_shown();
 }
 
 static void capacity_and_identity_are_told(void **state)
@@ -390,6 +428,7 @@ static void every_register_and_width_is_safe(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(what_is_shown_is_what_is_answered, set_up),
         cmocka_unit_test_setup(capacity_and_identity_are_told, set_up),
         cmocka_unit_test_setup(a_read_brings_the_pools_bytes, set_up),
         cmocka_unit_test_setup(a_write_takes_the_guests_bytes, set_up),

@@ -10,6 +10,8 @@
 #include "fail.h"
 #include "gpt.h"
 
+#define VMM_BYTES (2u << 20) /* what a VM takes besides its own memory (docs/decisions/0009) */
+
 void check_names(const struct options *options, const struct vm *vms)
 {
     bool found = !options->console;
@@ -94,13 +96,13 @@ void check_memory(const struct options *options, const struct vm *vms, uint64_t 
     for (uint32_t i = 0; i < options->file_count; i++) {
         if (!vms[i].config.autostart)
             continue;
-        if (vms[i].config.memory_bytes > left - wanted)
+        uint64_t needed = vms[i].config.memory_bytes + VMM_BYTES;
+
+        if (needed > left - wanted)
             fail("%s:%u: memory: %llu MiB for %s: of --memory %llu MiB only %llu are left beside the boot "
-                 "image "
-                 "and the VMs before",
-                 vms[i].path, vms[i].memory_line, (unsigned long long)vms[i].config.memory_bytes >> 20,
-                 vms[i].config.name, (unsigned long long)options->memory_bytes >> 20,
-                 (unsigned long long)(left - wanted) >> 20);
-        wanted += vms[i].config.memory_bytes;
+                 "image and the VMs before",
+                 vms[i].path, vms[i].memory_line, (unsigned long long)needed >> 20, vms[i].config.name,
+                 (unsigned long long)options->memory_bytes >> 20, (unsigned long long)(left - wanted) >> 20);
+        wanted += needed;
     }
 }

@@ -5,6 +5,7 @@
  * The same program, the same kernel, the same ramdisk on both sides; the command line says what to do:
  *     bench=sha256            64 MiB of it, in one go
  *     bench=blkread:DEVICE    4 KiB O_DIRECT random reads at depth 1
+ *     bench=disk:DEVICE       throughput: sequential and random O_DIRECT reads, writes with an fsync each
  * Times are CNTVCT_EL0 in nanoseconds: under QEMU's -icount shift=0 one is one instruction.  Prints
  * `bench NAME VALUE` and powers off.
  */
@@ -22,6 +23,8 @@
 #include <unistd.h>
 
 enum { READS = 500, BLOCK = 4096, SHA_BYTES = 1 << 20, SHA_ROUNDS = 8 };
+enum { SPAN = 60 << 20 }; /* random reads stay within the first of these bytes */
+enum { DISK_STEP = 1 << 20, DISK_STEPS = 120, DISK_READS = 4000, DISK_WRITES = 300 };
 
 static uint64_t now_ns(void)
 {
@@ -135,35 +138,114 @@ static void sha256(void)
     printf("digest state %08x\n", h[0]);
 }
 
-static void blkread(const char *device)
+/* The device may still be on its way: its driver was loaded just now. */
+static int device_open(const char *device, int flags)
 {
-    void *buffer = aligned_alloc(BLOCK, BLOCK);
-    uint64_t seed = 88172645463325252ull, total = 0;
-    int fd = -1;
+    int fd = open(device, flags);
 
     for (unsigned tenths = 0; fd < 0 && tenths < 300; tenths++) {
-        fd = open(device, O_RDONLY | O_DIRECT);
-        if (fd < 0)
-            usleep(100000);
+        usleep(100000);
+        fd = open(device, flags);
     }
-    if (fd < 0 || !buffer) {
+    if (fd < 0)
         printf("bench: %s: %m\n", device);
-        return;
-    }
-    for (unsigned i = 0; i < READS; i++) {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        off_t at = (off_t)(seed % (60u << 20 >> 12)) * BLOCK;
+    return fd;
+}
+
+static off_t random_place(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return (off_t)(*seed % (SPAN / BLOCK)) * BLOCK;
+}
+
+/* Nanoseconds for all of them; 0: one failed. */
+static uint64_t random_reads(int fd, void *buffer, unsigned count)
+{
+    uint64_t seed = 88172645463325252ull, total = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        off_t at = random_place(&seed);
         uint64_t from = now_ns();
 
         if (pread(fd, buffer, BLOCK, at) != BLOCK) {
-            printf("bench: read of %s at %lld: %m\n", device, (long long)at);
-            return;
+            printf("bench: read at %lld: %m\n", (long long)at);
+            return 0;
         }
         total += now_ns() - from;
     }
-    printf("bench blkread %llu\n", (unsigned long long)(total / READS));
+    return total;
+}
+
+static void blkread(const char *device)
+{
+    int fd = device_open(device, O_RDONLY | O_DIRECT);
+    uint64_t ns = fd < 0 ? 0 : random_reads(fd, aligned_alloc(BLOCK, BLOCK), READS);
+
+    if (ns)
+        printf("bench blkread %llu\n", (unsigned long long)(ns / READS));
+}
+
+static uint64_t sequential_reads(int fd, void *buffer)
+{
+    uint64_t from = now_ns();
+
+    for (off_t i = 0; i < DISK_STEPS; i++)
+        if (pread(fd, buffer, DISK_STEP, i * DISK_STEP) != DISK_STEP) {
+            printf("bench: sequential read: %m\n");
+            return 0;
+        }
+    return now_ns() - from;
+}
+
+static uint64_t synced_writes(int fd, void *buffer)
+{
+    uint64_t from = now_ns();
+
+    memset(buffer, 0x5a, BLOCK);
+    for (off_t i = 0; i < DISK_WRITES; i++)
+        if (pwrite(fd, buffer, BLOCK, i * BLOCK) != BLOCK || fsync(fd) != 0) {
+            printf("bench: synced write: %m\n");
+            return 0;
+        }
+    return now_ns() - from;
+}
+
+static void print_rate(const char *name, uint64_t bytes, uint64_t ns)
+{
+    if (ns)
+        printf("bench %s %llu KiB/s\n", name, (unsigned long long)(bytes * 1000000u / 1024 * 1000 / ns));
+}
+
+static void disk(const char *device)
+{
+    static const char *const pci[] = {"virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"};
+    char path[64];
+
+    for (unsigned i = 0; i < sizeof pci / sizeof pci[0]; i++) { /* where the bare machine's disk is */
+        snprintf(path, sizeof path, "/modules/%s.ko", pci[i]);
+        load_module(path, "");
+    }
+    void *buffer = aligned_alloc(BLOCK, DISK_STEP);
+    int direct = device_open(device, O_RDONLY | O_DIRECT);
+    int plain = device_open(device, O_RDWR);
+
+    if (direct < 0 || plain < 0 || !buffer)
+        return;
+    print_rate("disk_seq_read", (uint64_t)DISK_STEPS * DISK_STEP, sequential_reads(direct, buffer));
+    print_rate("disk_rand_read_4k", (uint64_t)DISK_READS * BLOCK, random_reads(direct, buffer, DISK_READS));
+    print_rate("disk_fsync_write", (uint64_t)DISK_WRITES * BLOCK, synced_writes(plain, buffer));
+}
+
+/* On whatever stands behind `name` up to the next blank, if that is what `what` asks for. */
+static void run(char *what, const char *name, void (*function)(const char *device))
+{
+    if (strncmp(what, name, strlen(name)) != 0)
+        return;
+    what += strlen(name);
+    what[strcspn(what, " ")] = 0;
+    function(what);
 }
 
 int main(void)
@@ -178,16 +260,14 @@ int main(void)
     setvbuf(stdout, NULL, _IOLBF, 0);
     load_modules();
     FILE *file = fopen("/proc/cmdline", "r");
-    const char *what = file && fgets(line, sizeof line, file) ? strstr(line, "bench=") : NULL;
+    char *what = file && fgets(line, sizeof line, file) ? strstr(line, "bench=") : NULL;
 
     line[strcspn(line, "\n")] = 0;
     if (what && strncmp(what + 6, "sha256", 6) == 0)
         sha256();
-    if (what && strncmp(what + 6, "blkread:", 8) == 0) {
-        char *device = strdup(what + 14);
-
-        device[strcspn(device, " ")] = 0;
-        blkread(device);
+    if (what) {
+        run(what + 6, "blkread:", blkread);
+        run(what + 6, "disk:", disk);
     }
     fflush(stdout);
     sleep(1); /* the console's buffer */
