@@ -27,6 +27,7 @@
 #include "console_rpc.h"
 #include "init_rpc.h"
 #include "mem_rpc.h"
+#include "net_rpc.h"
 #include "sched_rpc.h"
 #include "toolstack.h"
 #include "toolstack_rpc.h"
@@ -142,6 +143,28 @@ STUB(blk_rpc_info, bh_BlkInfoRequest, bh_BlkInfoReply)
     (void)endpoint, (void)caps, (void)deadline, (void)req;
     memset(rep, 0, sizeof *rep);
     rep->status = ERR_EXIST;
+    return OK;
+}
+STUB(net_rpc_open, bh_NetOpenRequest, bh_NetStatus)
+{
+    ANSWER(note(req->session & 0xff ? "net1" : "net0", req->session >> 8), "there is no network");
+}
+STUB(net_rpc_close, bh_NetCloseRequest, bh_NetStatus)
+{
+    ANSWER(note(req->session & 0xff ? "unnet1" : "unnet0", req->session >> 8), "no such luck");
+}
+STUB(net_rpc_info, bh_NetInfoRequest, bh_NetInfoReply)
+{
+    (void)endpoint, (void)caps, (void)deadline, (void)req;
+    memset(rep, 0, sizeof *rep);
+    rep->status = ERR_EXIST;
+    return OK;
+}
+STUB(net_rpc_network, bh_NetNetworkRequest, bh_NetNetworkReply)
+{
+    (void)endpoint, (void)caps, (void)deadline, (void)req;
+    memset(rep, 0, sizeof *rep);
+    snprintf(rep->name, sizeof rep->name, "br0");
     return OK;
 }
 STUB(console_rpc_open, bh_ConsoleOpenRequest, bh_ConsoleStatus)
