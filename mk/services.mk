@@ -51,7 +51,7 @@ SERVICE_LIBS := $(B)/lib/libshared.a $(ARM64_LIB)/libprotobuf-nanopb.a $(ARM64_L
     $(ARM64)/usr/lib/aarch64-linux-musl/libc.a $(LIBGCC)
 
 link_service = $(LD_TARGET) --fatal-warnings -static -nostdlib --gc-sections -z max-page-size=4096 -z noexecstack \
-    -T lib/bh/service.ld -Map=$(@:.elf=.map) -o $@ $(filter %.o,$^) --start-group $(SERVICE_LIBS) --end-group
+    -T lib/bh/service.ld -Map=$(@:.elf=.map) $(LINK_MORE) -o $@ $(filter %.o,$^) --start-group $(SERVICE_LIBS) --end-group
 
 # $(1): a service.  init alone is linked with the manifest's tables, netdrv with that of the networks.
 define service_rules

@@ -13,8 +13,8 @@ UNIT_BINARIES := $(UNIT:tests/unit/%.c=$(B)/tests/unit/%)
 UNIT_FLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all $(WARNINGS) \
     -I. -Ilib -Ilib/abi -Ilib/bh -Ilib/rpc -Ilib/ring -Ilib/virtio -Itests/unit -I$(GEN)
 
-.PHONY: tests unit kernel-tests disk-tests net-tests test test-long bench
-tests: unit kernel-tests disk-tests net-tests
+.PHONY: tests unit kernel-tests disk-tests net-tests nic-tests test test-long bench
+tests: unit kernel-tests disk-tests net-tests nic-tests
 unit: $(UNIT_BINARIES)
 
 # $(1): the test's source; a comment may sit on its own line or inside the header comment.
@@ -82,6 +82,17 @@ $(B)/tests/net/toolstack.elf: $(B)/obj/tests/net/toolstack.c.o $(LIBBH_OBJECTS) 
 	$(Q)$(link_service)
 
 -include $(B)/obj/tests/net/toolstack.c.d
+
+# ---- netdrv with a card that meets a page it cannot reach (tests/system/test_nic.py)
+nic-tests: $(B)/tests/nic/netdrv.elf
+
+$(B)/tests/nic/netdrv.elf: LINK_MORE := --wrap=device_memory --wrap=device_faults_again
+$(B)/tests/nic/netdrv.elf: $(netdrv_OBJECTS) $(B)/obj/tests/nic/hole.c.o $(LIBBH_OBJECTS) $(B)/lib/libshared.a lib/bh/service.ld
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(link_service)
+
+-include $(B)/obj/tests/nic/hole.c.d
 
 # ---- running them
 test: build

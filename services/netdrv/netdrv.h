@@ -136,11 +136,12 @@ static inline uint64_t mac48(const uint8_t *mac)
     return (uint64_t)get32(mac) << 16 | get16(mac + 4);
 }
 
-/* Longer than a wire takes, and nobody is asked to cut it. */
+/* Longer than a wire takes, and nobody is asked to cut it; or into pieces that are.  After offload_check. */
 static inline bool packet_is_oversize(const struct packet *packet)
 {
-    return packet->offload.gso == NET_GSO_NONE ? packet->length > ETH_BYTES + NET_MTU
-                                               : packet->offload.segment_bytes > NET_MTU;
+    return packet->offload.gso == NET_GSO_NONE
+               ? packet->length > ETH_BYTES + NET_MTU
+               : (uint32_t)packet->offload.header_bytes + packet->offload.segment_bytes > ETH_BYTES + NET_MTU;
 }
 
 /* ---- networks.c ---- */

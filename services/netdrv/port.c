@@ -281,12 +281,10 @@ static bool packet_allowed(struct netdrv *drv, struct port *port, struct packet 
 {
     enum guard_reason reason;
 
-    if (packet_is_oversize(packet)) {
-        port->from_vm.dropped_malformed++;
-        return false;
-    }
     (void)inet_parse(in, packet);
     reason = guard_check(&port->guard, packet, in, drv->now_ms);
+    if (reason == GUARD_PASS && packet_is_oversize(packet))
+        reason = GUARD_MALFORMED;
     if (reason == GUARD_PASS)
         return true;
     if (reason == GUARD_MALFORMED)

@@ -262,6 +262,12 @@ static bool is_for_dhcp(const struct route_link *l, const struct inet *in)
 
 /* ---- from a network of VMs -------------------------------------------------------------------- */
 
+/* An address of this link's subnet that no host has: its own, or its broadcast. */
+static bool is_no_host_of(const struct route_link *l, uint32_t address)
+{
+    return is_in_subnet(l, address) && !is_host_of(l, address);
+}
+
 static void from_inside(struct route_link *l, struct packet *packet, struct inet *in, uint32_t owner,
                         uint64_t now_ms)
 {
@@ -272,16 +278,18 @@ static void from_inside(struct route_link *l, struct packet *packet, struct inet
         drop(r, ROUTE_DROP_SOURCE);
     } else if (in->to4 == l->ip || (uplink->used && in->to4 == uplink->ip && is_echo_request(in))) {
         for_us_inside(l, packet, in, now_ms);
-    } else if (ipv4_is_special(in->to4) || other == l) {
+    } else if (ipv4_is_special(in->to4) || (other == l && !is_host_of(l, in->to4)) ||
+               is_no_host_of(uplink, in->to4)) {
         drop(r, ROUTE_DROP_NOT_OURS);
+    } else if (other == l) { /* it does not know that it could reach it directly */
+        if (may_forward(l, l, packet, in, now_ms))
+            forward(l, packet, in, now_ms);
     } else if (other || (l->mode == ROUTE_PLAIN && in->to4 == uplink->ip)) {
         drop(r, ROUTE_DROP_ISOLATED);
         tell(l, packet, in, ICMP_UNREACHABLE, ICMP_PROHIBITED, 0, now_ms);
     } else if (!uplink->used || next_hop(r, in->to4) == 0) {
         drop(r, ROUTE_DROP_NOT_OURS);
         tell(l, packet, in, ICMP_UNREACHABLE, ICMP_NET_UNREACHABLE, 0, now_ms);
-    } else if (is_in_subnet(uplink, in->to4) && !is_host_of(uplink, in->to4)) {
-        drop(r, ROUTE_DROP_NOT_OURS);
     } else if (may_forward(l, uplink, packet, in, now_ms)) {
         if (l->mode == ROUTE_NAT)
             forward_translated(l, packet, in, owner, now_ms);
@@ -319,11 +327,9 @@ static void from_outside(struct route_link *uplink, struct packet *packet, struc
         drop(r, ROUTE_DROP_SOURCE);
     else if (in->to4 == uplink->ip)
         to_our_address(uplink, packet, in, now_ms);
-    else if (!to || to->mode != ROUTE_PLAIN || !is_host_of(to, in->to4))
-        drop(r, ROUTE_DROP_NOT_OURS);
-    else if (in->to4 == to->ip && is_echo_request(in))
+    else if (to && to->mode == ROUTE_PLAIN && in->to4 == to->ip && is_echo_request(in))
         answer_echo(uplink, packet, in, now_ms);
-    else if (in->to4 == to->ip)
+    else if (!to || to->mode != ROUTE_PLAIN || !is_host_of(to, in->to4) || in->to4 == to->ip)
         drop(r, ROUTE_DROP_NOT_OURS);
     else if (may_forward(uplink, to, packet, in, now_ms))
         forward(to, packet, in, now_ms);

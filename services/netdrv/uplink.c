@@ -29,38 +29,6 @@ void uplink_event(struct netdrv *drv)
     drv->uplink.waiting = 0;
 }
 
-/* ---- tags ---------------------------------------------------------------------------------------- */
-
-static void offload_move(struct net_offload *offload, int by)
-{
-    if (offload->flags & NET_NEEDS_CHECKSUM)
-        offload->csum_start = (uint16_t)(offload->csum_start + by);
-    if (offload->gso != NET_GSO_NONE)
-        offload->header_bytes = (uint16_t)(offload->header_bytes + by);
-}
-
-static void tag_put(struct packet *packet, uint16_t tag)
-{
-    uint8_t *at = packet->head + ETH_TYPE;
-
-    memmove(at + VLAN_BYTES, at, packet->head_bytes - ETH_TYPE);
-    put16(at, ETHERTYPE_VLAN);
-    put16(at + 2, tag);
-    packet->head_bytes += VLAN_BYTES;
-    packet->length += VLAN_BYTES;
-    offload_move(&packet->offload, (int)VLAN_BYTES);
-}
-
-static void tag_take(struct packet *packet)
-{
-    uint8_t *at = packet->head + ETH_TYPE;
-
-    memmove(at, at + VLAN_BYTES, packet->head_bytes - ETH_TYPE - VLAN_BYTES);
-    packet->head_bytes -= VLAN_BYTES;
-    packet->length -= VLAN_BYTES;
-    offload_move(&packet->offload, -(int)VLAN_BYTES);
-}
-
 /* ---- out ------------------------------------------------------------------------------------------ */
 
 /* The packet is afterwards as it was. */
@@ -68,11 +36,13 @@ static bool send_one(struct netdrv *drv, struct packet *packet, uint16_t tag)
 {
     bool sent;
 
-    if (tag)
-        tag_put(packet, tag);
+    if (tag && !packet_vlan_push(packet, tag)) { /* cannot be: a head has room for it */
+        drv->uplink.out.dropped_malformed++;
+        return true;
+    }
     sent = nic_send(packet);
     if (tag)
-        tag_take(packet);
+        (void)packet_vlan_pop(packet);
     if (!sent)
         return false;
     drv->uplink.kick = true;
@@ -149,12 +119,18 @@ static segment_t segment_find(struct packet *packet)
 
     if (type != ETHERTYPE_VLAN)
         return type == ETHERTYPE_SVLAN ? SEGMENT_NONE : segment_of_tag(0);
-    if (packet->head_bytes < ETH_BYTES + VLAN_BYTES)
-        return SEGMENT_NONE;
     tag = get16(packet->head + ETH_TYPE + 2) & 0xfffu;
-    tag_take(packet);
+    if (!packet_vlan_pop(packet))
+        return SEGMENT_NONE;
     type = get16(packet->head + ETH_TYPE);
     return type == ETHERTYPE_VLAN || type == ETHERTYPE_SVLAN ? SEGMENT_NONE : segment_of_tag(tag);
+}
+
+/* What asks for nothing may be anything. */
+static bool offload_is_honest(struct packet *packet, const struct inet *in)
+{
+    return (packet->offload.gso == NET_GSO_NONE && !(packet->offload.flags & NET_NEEDS_CHECKSUM)) ||
+           offload_check(packet, in);
 }
 
 static void receive_one(struct netdrv *drv, struct packet *packet)
@@ -170,7 +146,7 @@ static void receive_one(struct netdrv *drv, struct packet *packet)
     }
     segment = segment_find(packet);
     from = mac48(packet->head + ETH_FROM);
-    if (segment == SEGMENT_NONE || packet_is_oversize(packet) || mac_is_group(packet->head + ETH_FROM)) {
+    if (segment == SEGMENT_NONE || mac_is_group(packet->head + ETH_FROM)) {
         in_counters->dropped_malformed++;
         return;
     }
@@ -184,7 +160,7 @@ static void receive_one(struct netdrv *drv, struct packet *packet)
     in_counters->bytes += packet->length;
     stations_learn(&drv->stations, segment, from, drv->now_ms);
     (void)inet_parse(&in, packet);
-    if (packet->offload.gso == NET_GSO_NONE || offload_check(packet, &in))
+    if (offload_is_honest(packet, &in) && !packet_is_oversize(packet))
         (void)switch_forward(drv, SOURCE_UPLINK, segment, packet, &in);
     else
         in_counters->dropped_malformed++;

@@ -14,6 +14,7 @@
  *     networks   0 shouts: 3 must hear nothing
  *     dhcp       3 asks for an address on nat0
  *     load:SEC   exchange for so many seconds
+ *     reflect    0 sends TCP packets back to where they came from, until there are none for 5 s
  *     speed      16 MiB in 64 KiB packets from 0 to 1
  */
 #include <stdarg.h>
@@ -574,6 +575,35 @@ static void speed(void)
     say(" speed=%u/%u", (unsigned)taken, (unsigned)((uint64_t)taken * length * 8 / (us + 1)));
 }
 
+static void swap(uint8_t *a, uint8_t *b, uint32_t bytes)
+{
+    uint8_t kept[6];
+
+    memcpy(kept, a, bytes);
+    memcpy(a, b, bytes);
+    memcpy(b, kept, bytes);
+}
+
+/* Whatever is left to do to the packet, its checksum among it, is the same the other way. */
+static void reflect(void)
+{
+    uint32_t packets = 0, large_ones = 0;
+
+    while (receive_within(&clients[0], packets ? 5000 : 30000)) {
+        if (got_descriptor.length < HEADERS_TCP || got[23] != 6)
+            continue;
+        memcpy(frame, got, got_descriptor.length);
+        swap(frame, frame + 6, 6);
+        swap(frame + 26, frame + 30, 4);
+        swap(frame + 34, frame + 36, 2);
+        got_descriptor.offload.flags &= (uint8_t)~NET_CHECKSUM_GOOD;
+        send_surely(&clients[0], got_descriptor.length, &got_descriptor.offload);
+        packets++;
+        large_ones += got_descriptor.offload.gso != NET_GSO_NONE;
+    }
+    say(" reflect=%u/%u", (unsigned)packets, (unsigned)large_ones);
+}
+
 static void word_do(const char *word)
 {
     if (strcmp(word, "exchange") == 0)
@@ -590,6 +620,8 @@ static void word_do(const char *word)
         dhcp();
     else if (strncmp(word, "load:", 5) == 0)
         load(strtoul(word + 5, NULL, 10));
+    else if (strcmp(word, "reflect") == 0)
+        reflect();
     else if (strcmp(word, "speed") == 0)
         speed();
     else if (strcmp(word, "plain") != 0)

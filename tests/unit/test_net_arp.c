@@ -156,6 +156,7 @@ static void who_claims_our_address_changes_nothing(void **state)
     assert_false(arp_lookup(&arp, US, mac));
     hear(1, mac_a, US, US);
     expect_arp(2, mac_a, US, US);
+    assert_false(arp_lookup(&arp, US, mac));
     hear(1, group, THEM, US);
     hear(1, mac_router, THEM, US);
     assert_false(arp_lookup(&arp, THEM, mac));

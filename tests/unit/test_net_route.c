@@ -278,6 +278,19 @@ static void networks_do_not_reach_each_other(void **state)
     assert_int_equal(expect_sent(0, NAT_LINK, mac_a).to_port, 22);
 }
 
+static void a_neighbour_is_reached_through_the_router_too(void **state)
+{
+    (void)state;
+    hear_arp(NAT_LINK, 1, mac_b, VM + 1, NAT_IP);
+    sent_count = 0;
+    frame_udp4(&frame, mac_a, VM, 4000, VM + 1, 53, 30);
+    receive(NAT_LINK);
+    assert_int_equal(expect_sent(0, NAT_LINK, mac_b).from4, VM);
+    frame_udp4(&frame, mac_a, VM, 4000, IP(10, 0, 3, 255), 53, 30);
+    receive(NAT_LINK);
+    assert_int_equal(router.dropped[ROUTE_DROP_NOT_OURS], 1);
+}
+
 static void sources_of_other_links_are_refused(void **state)
 {
     static const struct {
@@ -506,6 +519,7 @@ int main(void)
         T(too_big_is_told_if_it_must_not_be_cut),
         T(a_large_packet_counts_by_its_segments),
         T(networks_do_not_reach_each_other),
+        T(a_neighbour_is_reached_through_the_router_too),
         T(sources_of_other_links_are_refused),
         T(it_answers_pings_to_its_addresses),
         T(a_closed_port_of_ours_says_so_inside_only),
