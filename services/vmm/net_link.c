@@ -105,7 +105,8 @@ static void come_again(void *context)
 {
     struct vnet *net = context;
 
-    (void)bh_notification_signal(net->events); /* our own: it is there */
+    if (bh_notification_signal(net->events) != OK)
+        net->must_attach = true; /* our own: it is there.  Else the next look around sees to it */
 }
 
 static void want_attach(void *context)
