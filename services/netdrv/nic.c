@@ -114,10 +114,13 @@ void nic_start(void)
     bad = device_find();
     if (!bad)
         bad = device_start();
-    if (bad)
-        snprintf(nic.info.why, sizeof(nic.info.why), "%s", bad);
-    else
+    if (!bad) {
         nic.info.state = NIC_READY;
+        return;
+    }
+    snprintf(nic.info.why, sizeof(nic.info.why), "%s", bad);
+    if (machine_has_device())
+        machine_log("no network card (%s)", bad);
 }
 
 /* ---- going wrong ------------------------------------------------------------------------------ */

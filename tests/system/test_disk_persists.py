@@ -66,7 +66,7 @@ def test_ten_bare_guests_in_a_row_leave_no_memory_behind(tmp_path):
             machine.expect("guest: powered off")
             prompt = machine.prompt()
             assert free_pages(prompt) == free
-        assert "vmm_reserve      : 0 of" in prompt.run("info")
+        assert "vmms             : 0 of" in prompt.run("info")
 
 
 def free_pages(prompt):

@@ -82,6 +82,7 @@ static void card_whose_dma_bypasses_the_smmu_is_refused(void **state)
     nic_start();
     assert_int_equal(nic_info()->state, NIC_NONE);
     assert_non_null(strstr(nic_info()->why, "SMMU"));
+    assert_non_null(strstr(fake_nic.last_log, "no network card (its DMA"));
 }
 
 static void card_without_mergeable_buffers_gets_no_large_packets(void **state)
