@@ -92,10 +92,21 @@ void sched_on_admit(struct rpc_call *call, const bh_AdmitRequest *req, bh_SchedS
         bh_slot_drop(call->in[i]);
 }
 
+/* A bit for each pCPU that this VM has an entry on. */
+static uint32_t vm_pcpus(const struct sched *sched, uint32_t vm_id)
+{
+    uint32_t pcpus = 0;
+
+    for (uint32_t i = 0; i < ENTRIES_MAX; i++)
+        if (sched->table->entries[i].used && sched->table->entries[i].vm_id == vm_id)
+            pcpus |= 1u << sched->table->entries[i].pcpu;
+    return pcpus;
+}
+
 void sched_on_remove(struct rpc_call *call, const bh_RemoveRequest *req, bh_SchedStatus *rep)
 {
     struct sched *sched = call->context;
-    uint32_t touched = 0; /* a bit for each pCPU */
+    uint32_t touched;
 
     if (call->badge != SCHED_TOOLSTACK_BADGE || req->vm_id < VM_ID_MIN) {
         rep->status = ERR_RIGHT;
@@ -103,19 +114,42 @@ void sched_on_remove(struct rpc_call *call, const bh_RemoveRequest *req, bh_Sche
         return;
     }
     sched_sweep(sched);
-    for (uint32_t i = 0; i < ENTRIES_MAX; i++) {
-        const struct entry *entry = &sched->table->entries[i];
-
-        if (!entry->used || entry->vm_id != req->vm_id)
-            continue;
-        touched |= 1u << entry->pcpu;
-        sched_drop(sched, i);
-    }
+    touched = vm_pcpus(sched, req->vm_id);
+    for (uint32_t i = 0; i < ENTRIES_MAX; i++)
+        if (sched->table->entries[i].used && sched->table->entries[i].vm_id == req->vm_id)
+            sched_drop(sched, i);
     table_unplace(sched->table, req->vm_id);
     for (uint32_t pcpu = 0; pcpu < sched->pcpu_count; pcpu++)
         if (touched >> pcpu & 1 && sched_commit(sched, pcpu) != OK)
             bh_log("pCPU %u goes on with its last plan", pcpu);
     rep->status = OK;
+}
+
+/* Set, and in force when the plans are committed; a pCPU that does not take its plan leaves it as it was. */
+void sched_on_pause(struct rpc_call *call, const bh_PauseRequest *req, bh_SchedStatus *rep)
+{
+    struct sched *sched = call->context;
+    uint32_t touched;
+
+    if (call->badge != SCHED_TOOLSTACK_BADGE) {
+        rep->status = ERR_RIGHT;
+        snprintf(rep->error, sizeof(rep->error), "only the toolstack pauses VMs");
+        return;
+    }
+    sched_sweep(sched);
+    if (!table_pause(sched->table, req->vm_id, req->paused)) {
+        rep->status = ERR_EXIST;
+        snprintf(rep->error, sizeof(rep->error), "VM %u has no place", (unsigned)req->vm_id);
+        return;
+    }
+    touched = vm_pcpus(sched, req->vm_id);
+    rep->status = OK;
+    for (uint32_t pcpu = 0; rep->status == OK && pcpu < sched->pcpu_count; pcpu++)
+        if (touched >> pcpu & 1)
+            rep->status = sched_commit(sched, pcpu);
+    if (rep->status != OK)
+        snprintf(rep->error, sizeof(rep->error), "a plan is not taken: %s",
+                 bh_status_name((enum status)rep->status));
 }
 
 /* The index-th entry that is in use. */
@@ -141,6 +175,7 @@ void sched_on_info(struct rpc_call *call, const bh_SchedInfoRequest *req, bh_Sch
         rep->pcpu = entry->pcpu;
         rep->weight = entry->weight;
         rep->vm_id = entry->vm_id;
+        rep->paused = !entry->is_service && table_is_paused(sched->table, entry->vm_id);
         return;
     }
     rep->status = ERR_EXIST;

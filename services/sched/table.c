@@ -212,6 +212,24 @@ const struct place *table_place(struct table *table, uint32_t pcpu_count, uint32
     return NULL;
 }
 
+bool table_pause(struct table *table, uint32_t vm_id, bool is_paused)
+{
+    for (uint32_t i = 0; vm_id != 0 && i < PLACES_MAX; i++) {
+        if (table->places[i].vm_id != vm_id)
+            continue;
+        table->places[i].is_paused = is_paused;
+        return true;
+    }
+    return false;
+}
+
+bool table_is_paused(const struct table *table, uint32_t vm_id)
+{
+    const struct place *place = vm_id ? place_of(table, vm_id) : NULL;
+
+    return place && place->is_paused;
+}
+
 void table_unplace(struct table *table, uint32_t vm_id)
 {
     for (uint32_t i = 0; i < PLACES_MAX; i++)
@@ -231,6 +249,11 @@ static void plan_add(struct plan *plan, const struct entry *entry, slot_t slot, 
         to->slice_us = (uint32_t)slice_us;
 }
 
+static bool is_in_plan(const struct table *table, const struct entry *entry, uint32_t pcpu)
+{
+    return entry->used && entry->pcpu == pcpu && (entry->is_service || !table_is_paused(table, entry->vm_id));
+}
+
 /* Slices are proportional to weights, and the plan is elastic: time that nobody wants is shared in the same
  * ratio. */
 void table_plan(const struct table *table, uint32_t pcpu, slot_t slot0, struct plan *plan)
@@ -239,13 +262,13 @@ void table_plan(const struct table *table, uint32_t pcpu, slot_t slot0, struct p
 
     *plan = (struct plan){.epoch_us = EPOCH_US, .flags = PLAN_ELASTIC};
     for (uint32_t i = 0; i < ENTRIES_MAX; i++)
-        if (table->entries[i].used && table->entries[i].pcpu == pcpu)
+        if (is_in_plan(table, &table->entries[i], pcpu))
             weight_sum += table->entries[i].weight;
     for (uint32_t is_service = 2; is_service-- > 0;)
         for (uint32_t i = 0; i < ENTRIES_MAX; i++) {
             const struct entry *entry = &table->entries[i];
 
-            if (entry->used && entry->pcpu == pcpu && entry->is_service == is_service)
+            if (is_in_plan(table, entry, pcpu) && entry->is_service == is_service)
                 plan_add(plan, entry, slot0 + i, weight_sum);
         }
 }

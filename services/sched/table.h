@@ -43,6 +43,7 @@ struct place {
     uint32_t vm_id; /* 0: unused */
     uint32_t vcpus;
     uint8_t pcpus[PCPUS_MAX];
+    uint32_t is_paused; /* its vCPUs are in no plan; its vmm is */
 };
 
 /* The persist pages. */
@@ -70,6 +71,9 @@ void table_remove(struct table *table, uint32_t at);
  * there are enough.  NULL and `error` when refused. */
 const struct place *table_place(struct table *table, uint32_t pcpu_count, uint32_t vm_id, uint32_t vcpus,
                                 char *error);
+/* False: it has no place. */
+bool table_pause(struct table *table, uint32_t vm_id, bool is_paused) BH_NODISCARD;
+bool table_is_paused(const struct table *table, uint32_t vm_id);
 void table_unplace(struct table *table, uint32_t vm_id);
 
 /* The plan of a pCPU; entry i of the table is the SchedContext in slot slot0 + i. */

@@ -260,6 +260,7 @@ enum status vm_create(struct toolstack *ts, struct vm *vm, char error[ERROR_BYTE
     error[0] = 0;
     vm->state = VM_BUILDING;
     vm->ending = END_NONE;
+    vm->is_paused = false;
     vm->text[0] = 0;
     vm->started = bh_now();
     enum status status = vm_build(ts, vm, error);
@@ -381,6 +382,7 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
         undo(ts, vm, step_net(i), i, undo_net);
     undo(ts, vm, STEP_MEM, 0, undo_memory);
     vm->state = VM_OFF;
+    vm->is_paused = false;
     vm->ending = END_NONE;
     toolstack_save(ts);
 }

@@ -20,7 +20,7 @@
 #define MIB (1024ull * KIB)
 #define PAGE 4096ull
 
-/* As in `xl list`: r running, s shut down, c crashed; b: its vmm is loading it. */
+/* As in `xl list`: r running, p paused, s shut down, c crashed; b: its vmm is loading it. */
 static const char *state_letters(const struct vm *vm)
 {
     switch (vm->state) {
@@ -28,7 +28,7 @@ static const char *state_letters(const struct vm *vm)
     case VM_STARTING:
         return "-b----";
     case VM_RUNNING:
-        return "r-----";
+        return vm->is_paused ? "--p---" : "r-----";
     case VM_PRESERVED:
         return vm->ending == END_CRASH ? "----c-" : "---s--";
     default:
@@ -43,7 +43,7 @@ static const char *state_name(const struct vm *vm)
         [VM_RUNNING] = "running", [VM_PRESERVED] = "preserved",
     };
 
-    return names[vm->state];
+    return vm->state == VM_RUNNING && vm->is_paused ? "paused" : names[vm->state];
 }
 
 /* The index-th SchedContext that sched knows; false past the last. */

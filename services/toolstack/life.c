@@ -13,6 +13,7 @@
 #include "console_rpc.h"
 #include "init_rpc.h"
 #include "policy.h"
+#include "sched_rpc.h"
 #include "text.h"
 #include "toolstack.h"
 
@@ -77,6 +78,23 @@ void vm_start(struct toolstack *ts, struct vm *vm)
     bh_log("%s: refused: %s", vm->config.name, error);
     if (ts->only == vm)
         life_machine_off(ts);
+}
+
+enum status vm_pause(struct toolstack *ts, struct vm *vm, bool paused, char error[ERROR_BYTES])
+{
+    bh_PauseRequest request = {.vm_id = vm_id(vm), .paused = paused};
+    bh_SchedStatus reply;
+    enum status status = sched_rpc_pause(CAP_SCHED, &request, &reply, NULL, bh_after_ms(ASK_MS));
+
+    if (status != OK)
+        snprintf(error, ERROR_BYTES, "sched: %s", bh_status_name(status));
+    else if (reply.status != OK)
+        snprintf(error, ERROR_BYTES, "sched: %s", reply.error);
+    if (status != OK || reply.status != OK)
+        return status != OK ? status : (enum status)reply.status;
+    vm->is_paused = paused;
+    toolstack_save(ts);
+    return OK;
 }
 
 /* ---- endings ------------------------------------------------------------------------------------ */

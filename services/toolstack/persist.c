@@ -17,7 +17,8 @@ struct saved_vm {
     uint32_t state;
     uint32_t steps;
     uint32_t quick_ends;
-    uint32_t ending;
+    uint16_t ending;
+    uint16_t is_paused;
     uint64_t started;
 };
 struct saved {
@@ -58,7 +59,8 @@ void toolstack_save(const struct toolstack *ts)
         state.vms[i].state = (uint32_t)vm->state;
         state.vms[i].steps = vm->steps;
         state.vms[i].quick_ends = vm->quick_ends;
-        state.vms[i].ending = (uint32_t)vm->ending;
+        state.vms[i].ending = (uint16_t)vm->ending;
+        state.vms[i].is_paused = vm->is_paused;
         state.vms[i].started = vm->started;
     }
     state.check = saved_check(&state);
@@ -82,6 +84,7 @@ bool toolstack_load(struct toolstack *ts)
         vm->steps = state.vms[i].steps;
         vm->quick_ends = state.vms[i].quick_ends;
         vm->ending = state.vms[i].ending <= END_DESTROYED ? (enum vm_ending)state.vms[i].ending : END_NONE;
+        vm->is_paused = state.vms[i].is_paused != 0;
         vm->started = state.vms[i].started;
     }
     return true;

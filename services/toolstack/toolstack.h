@@ -69,6 +69,8 @@ enum status memory_session_mint(uint64_t badge, slot_t *session) BH_NODISCARD;
 struct vm *vm_find(struct toolstack *ts, const char *name);
 struct vm *vm_of_id(struct toolstack *ts, uint64_t id);
 void vm_start(struct toolstack *ts, struct vm *vm);
+/* Stop giving its vCPUs time, or go on; of a VM that runs.  Refused: `error` says by whom and why. */
+enum status vm_pause(struct toolstack *ts, struct vm *vm, bool paused, char error[ERROR_BYTES]) BH_NODISCARD;
 /* Note that a VM ended; life_go_on() deals with it. */
 void vm_report(struct vm *vm, enum vm_ending ending, const char *text);
 void life_collect_deaths(struct toolstack *ts);

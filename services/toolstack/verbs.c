@@ -58,6 +58,29 @@ static void verb_destroy(struct toolstack *ts, struct vm *vm)
     out_printf(ts, "%s: destroyed\n", vm->config.name);
 }
 
+/* As `xl`: asked for twice it is done once, and both is well. */
+static void pause_or_go_on(struct toolstack *ts, struct vm *vm, bool paused)
+{
+    char error[ERROR_BYTES];
+
+    if (vm->state != VM_RUNNING)
+        out_printf(ts, "%s: it does not run\n", vm->config.name);
+    else if (vm_pause(ts, vm, paused, error) != OK)
+        out_printf(ts, "%s: not %spaused: %s\n", vm->config.name, paused ? "" : "un", error);
+    else
+        out_printf(ts, "%s: %spaused\n", vm->config.name, paused ? "" : "un");
+}
+
+static void verb_pause(struct toolstack *ts, struct vm *vm)
+{
+    pause_or_go_on(ts, vm, true);
+}
+
+static void verb_unpause(struct toolstack *ts, struct vm *vm)
+{
+    pause_or_go_on(ts, vm, false);
+}
+
 static void verb_console(struct toolstack *ts, struct vm *vm)
 {
     if (vm->state == VM_OFF) {
@@ -99,6 +122,8 @@ static const struct verb verbs[] = {
     {"list", "", "the VMs: id, memory, vCPUs, state, CPU time", verb_list},
     {"create", "NAME", "start a VM of those that came with the machine", verb_create},
     {"destroy", "NAME", "end a VM at once, as if its power were cut", verb_destroy},
+    {"pause", "NAME", "give a VM's vCPUs no more time", verb_pause},
+    {"unpause", "NAME", "let a paused VM go on", verb_unpause},
     {"console", "NAME", "this terminal becomes the VM's console; Ctrl-] leads back", verb_console},
     {"info", "[NAME]", "the machine, or one VM", verb_info},
     {"dmesg", "", "the log of the kernel and the services", verb_dmesg},

@@ -49,6 +49,7 @@ enum {
 struct vm {
     bh_VmConfig config; /* as its file said, with vm_id */
     enum vm_state state;
+    bool is_paused; /* running, but its vCPUs get no time */
     uint32_t steps;
     uint64_t started;         /* bh_now() at its last start */
     uint32_t quick_ends;      /* how often in a row it ended within seconds */

@@ -119,7 +119,7 @@ def test_the_machine_runs_on(tmp_path, disk, services):
         assert "wrong: 0" in in_guest(machine, r"echo wrong: $(cat /wrong 2>/dev/null | wc -l)\;", r"wrong: \d+;")
         eventually(machine, lambda: machine.send("poweroff"), "Power down")
         to_prompt(machine)
-        ask(machine, "info", r"vmms +: 0 of \d+, 2048 KiB each\r\nmemory_total +: (\d+) KiB\r\n"
+        ask(machine, "info", r"vmms +: 0 of \d+, \d+ KiB each\r\nmemory_total +: (\d+) KiB\r\n"
                              r"memory_free +: \1 KiB .*\r\nmemory_promised +: 0 KiB in 0 sessions")
         eventually(machine, lambda: machine.send("poweroff"), pexpect.EOF)
 

@@ -221,6 +221,37 @@ static void place_refuses_in_words(void **state)
     assert_null(table_place(&table, PCPUS, 99, 1, error));
 }
 
+static void paused_vm_keeps_its_vmm_and_its_place(void **state)
+{
+    struct entry vmm = entry_of(16, 0, 0, 512);
+
+    (void)state;
+    vmm.is_service = 1;
+    strcpy(vmm.name, "vmm");
+    assert_false(table_pause(&table, 16, true)); /* no place yet */
+    assert_non_null(table_place(&table, PCPUS, 16, 1, error));
+    uint32_t at_vmm = admit(vmm);
+    uint32_t at_vcpu = admit(entry_of(16, 0, 0, 256));
+    uint32_t at_other = admit(entry_of(17, 0, 0, 256));
+
+    table_plan(&table, 0, SLOT0, &plan);
+    assert_int_equal(plan.count, 3);
+    assert_true(table_pause(&table, 16, true));
+    table_plan(&table, 0, SLOT0, &plan);
+    assert_int_equal(plan.count, 2);
+    assert_int_equal(plan.entries[0].sc, SLOT0 + at_vmm);
+    assert_int_equal(plan.entries[1].sc, SLOT0 + at_other);
+    assert_true(table_pause(&table, 16, false));
+    table_plan(&table, 0, SLOT0, &plan);
+    assert_int_equal(plan.count, 3);
+    assert_int_equal(plan.entries[1].sc, SLOT0 + at_vcpu);
+
+    assert_true(table_pause(&table, 16, true)); /* who comes next with this id is not paused */
+    table_unplace(&table, 16);
+    assert_non_null(table_place(&table, PCPUS, 16, 1, error));
+    assert_false(table_is_paused(&table, 16));
+}
+
 static void damaged_table_is_refused(void **state)
 {
     (void)state;
@@ -255,6 +286,7 @@ int main(void)
         cmocka_unit_test_setup(place_goes_to_the_least_loaded, fresh),
         cmocka_unit_test_setup(place_answers_the_same_again, fresh),
         cmocka_unit_test_setup(place_refuses_in_words, fresh),
+        cmocka_unit_test_setup(paused_vm_keeps_its_vmm_and_its_place, fresh),
         cmocka_unit_test_setup(damaged_table_is_refused, fresh),
     };
 

@@ -96,6 +96,10 @@ STUB(sched_rpc_remove, bh_RemoveRequest, bh_SchedStatus)
 {
     ANSWER(note("remove", req->vm_id), "no such luck");
 }
+STUB(sched_rpc_pause, bh_PauseRequest, bh_SchedStatus)
+{
+    ANSWER(note(req->paused ? "pause" : "unpause", req->vm_id), "no such luck");
+}
 STUB(sched_rpc_info, bh_SchedInfoRequest, bh_SchedInfoReply)
 {
     (void)endpoint, (void)caps, (void)deadline;
@@ -653,6 +657,35 @@ static void a_preserved_vm_stays_until_destroyed(void **state)
     assert_int_equal(ts.vms[0].state, VM_OFF);
 }
 
+static void a_paused_vm_is_a_running_one_without_time(void **state)
+{
+    (void)state;
+    record("a", true, 0);
+    assert_false(start());
+    assert_false(say("pause a")); /* its guest does not run yet */
+    assert_non_null(strstr(shown, "a: it does not run\n"));
+    assert_false(report(16, bh_VmEventKind_READY, ""));
+    forget();
+    for (int i = 0; i < 2; i++) {
+        assert_false(say("pause a"));
+        assert_string_equal(asked, "pause:16 ");
+        assert_non_null(strstr(shown, "a: paused\n"));
+    }
+    assert_false(say("list"));
+    assert_non_null(strstr(shown, "--p---"));
+    forget();
+    refuse = "unpause";
+    assert_false(say("unpause a"));
+    assert_non_null(strstr(shown, "a: not unpaused: sched: no such luck\n"));
+    assert_true(ts.vms[0].is_paused);
+    refuse = NULL;
+    assert_false(say("unpause a"));
+    assert_false(ts.vms[0].is_paused);
+    assert_false(say("pause a"));
+    assert_false(say("destroy a"));
+    assert_false(ts.vms[0].is_paused);
+}
+
 static void a_vmm_speaks_for_its_own_vm_only(void **state)
 {
     (void)state;
@@ -852,6 +885,7 @@ int main(void)
         TEST(a_reboot_storm_ends),
         TEST(a_dead_vmm_is_a_crash),
         TEST(a_preserved_vm_stays_until_destroyed),
+        TEST(a_paused_vm_is_a_running_one_without_time),
         TEST(a_vmm_speaks_for_its_own_vm_only),
         TEST(console_mode_ends_with_its_vm),
         TEST(console_mode_tells_how_its_vm_ended),
