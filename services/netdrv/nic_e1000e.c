@@ -20,6 +20,7 @@
 #define TX_BUFFERS 80u
 #define FRAME_BYTES_MAX 1522u /* with a VLAN tag, without frame check sequence: 1518 */
 #define GIVE_BACK 16u         /* receive buffers, before the card is told */
+#define BAD_MAX 64u           /* frames in a row that nobody can use */
 #define RESET_PATIENCE_MS 1000u
 #define MASTER_PATIENCE_MS 100u
 #define CAUSES (CAUSE_LSC | CAUSE_RXDMT0 | CAUSE_RXO | CAUSE_RXT0)
@@ -349,12 +350,16 @@ static bool packet_make(struct packet *packet)
 
 static bool receive(struct packet *packet)
 {
-    while (rx.believed != 0 || rx_look()) {
+    uint32_t bad = 0;
+
+    for (; bad < BAD_MAX && (rx.believed != 0 || rx_look()); bad++) {
         if (packet_make(packet))
             return true;
         nic_lost(1);
         receive_done();
     }
+    if (bad == BAD_MAX)
+        nic_distrust("it receives nothing but nonsense");
     rx_tell();
     return false;
 }

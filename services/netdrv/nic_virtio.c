@@ -22,6 +22,7 @@
 #define HEADER_BYTES ((uint32_t)sizeof(struct virtio_net_header))
 #define HELD_MAX ((HEADER_BYTES + NET_PACKET_BYTES_MAX + NIC_PAGE_BYTES - 1u) / NIC_PAGE_BYTES)
 #define GIVE_BACK 16u /* receive pages, before the device is told */
+#define BAD_MAX 32u   /* packets in a row that nobody can use */
 #define NO_PAGE UINT8_MAX
 
 _Static_assert(HELD_MAX <= PACKET_PIECES_MAX, "a received packet's pages are its pieces");
@@ -427,7 +428,7 @@ static bool poll_end(void)
 
 static bool receive(struct packet *packet)
 {
-    for (;;) {
+    for (uint32_t bad = 0; bad < BAD_MAX; bad++) {
         if (!packet_take()) {
             if (poll_end() || rx.queue.broken || !packet_take())
                 return false;
@@ -441,6 +442,8 @@ static bool receive(struct packet *packet)
         nic_lost(1);
         held_give_back();
     }
+    nic_distrust("it receives nothing but nonsense");
+    return false;
 }
 
 /* ---- events ----------------------------------------------------------------------------------- */

@@ -239,6 +239,19 @@ static void expect_reset_and_working(const char *words)
     }
 }
 
+static void nothing_but_nonsense_leads_to_a_reset(void **state)
+{
+    struct packet packet;
+
+    (void)state;
+    for (uint32_t i = 0; i < 127; i++) {
+        fake_e1000e_lie(5, RXD_DONE | RXD_END, 0);
+        assert_true(fake_nic_arrive(frame(i, 100), 100, NULL));
+    }
+    assert_false(nic_receive(&packet));
+    expect_reset_and_working("nothing but nonsense");
+}
+
 static void packet_whose_dma_was_blocked_is_never_seen(void **state)
 {
     struct packet packet;
@@ -309,6 +322,7 @@ int main(void)
         CLAIM(frames_that_are_not_whole_and_good_are_dropped),
         CLAIM(frame_in_several_buffers_is_dropped_to_its_end),
         CLAIM(checksum_is_good_only_if_the_card_found_it_so),
+        CLAIM(nothing_but_nonsense_leads_to_a_reset),
         CLAIM(packet_whose_dma_was_blocked_is_never_seen),
         CLAIM(card_that_sends_nothing_for_long_is_reset),
         CLAIM(link_changes_are_seen_at_once),

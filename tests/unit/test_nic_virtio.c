@@ -379,6 +379,18 @@ static void buffers_that_cannot_be_lead_to_a_reset(void **state)
     }
 }
 
+static void nothing_but_nonsense_leads_to_a_reset(void **state)
+{
+    const struct virtio_net_header lie = {.gso_type = 77};
+    struct packet packet;
+
+    (void)state;
+    for (uint32_t i = 0; i < 64; i++)
+        assert_true(fake_nic_arrive(frame(i, 100), 100, &lie));
+    assert_false(nic_receive(&packet));
+    expect_reset_and_working(1, "nothing but nonsense");
+}
+
 static void number_of_buffers_that_cannot_be_leads_to_a_reset(void **state)
 {
     static const uint16_t counts[] = {18, 0xffff};
@@ -561,6 +573,7 @@ int main(void)
         CLAIM(checked_packet_is_said_to_be_good),
         CLAIM(headers_that_lie_cost_their_packet_only),
         CLAIM(buffers_that_cannot_be_lead_to_a_reset),
+        CLAIM(nothing_but_nonsense_leads_to_a_reset),
         CLAIM(number_of_buffers_that_cannot_be_leads_to_a_reset),
         CLAIM(packet_in_more_buffers_than_have_come_waits_for_them),
         CLAIM(packet_whose_dma_was_blocked_is_never_seen),
