@@ -171,13 +171,19 @@ def handler_args(call):
     return ", ".join(args) or "void"
 
 
+def handler_of(call):
+    """The ipc calls are decoded by hand: ipc.c's ipc_call() is endpoint_call, and so on."""
+    return call.name.replace("endpoint_", "ipc_", 1) if call.is_ipc else f"decode_{call.name}"
+
+
 def make_sys(ordered):
-    out = [banner("sys.h", "what a handler of each call looks like")]
+    out = [banner("sys.h", "what a handler of each call looks like; ipc_*() decode x0..x30 themselves")]
     out.append('#ifndef BH_SYS_H\n#define BH_SYS_H\n\n#include "abi.h"\n#include "syscalls.h"\n\nstruct slot;\n')
     out += [f"struct {kind};\n" for kind in KINDS if kind not in SLOT_ONLY]
     out.append("\n")
     for call in ordered:
         if call.is_ipc:
+            out.append(f"enum status {handler_of(call)}(struct vcpu *self, uint64_t *x) BH_NODISCARD;\n")
             continue
         if call.outs:
             out.append("/* out: " + ", ".join(call.outs) + " */\n")
@@ -238,7 +244,7 @@ def make_table(ordered):
     out = [banner("syscall_table.c", "look-up and judgement before each handler"), TABLE_HEAD]
     out += [make_decode(c) for c in calls]
     out.append("\nenum status (*const syscall_table[SYS_COUNT])(struct vcpu *self, uint64_t *x) = {\n")
-    out += [f"    [SYS_{c.name}] = decode_{c.name},\n" for c in calls]
+    out += [f"    [SYS_{c.name}] = {handler_of(c)},\n" for c in ordered]
     out.append("};\n\nconst char *const syscall_names[SYS_COUNT] = {\n    [0] = \"none\",\n")
     out += [f'    [SYS_{c.name}] = "{c.name}",\n' for c in ordered]
     out.append("};\n")

@@ -13,6 +13,7 @@
 
 #include "dispatcher.h"
 #include "fastpath.h"
+#include "sys.h"
 
 enum { PREEMPT_EVERY = 32 };
 

@@ -2,7 +2,7 @@
 /*
  * syscall.c - from a number to a handler
  *
- * The look-ups are generated from idl/syscalls.def (build/gen/syscall_table.c); IPC is decoded by ipc.c.
+ * The look-ups are generated from idl/syscalls.def (build/gen/syscall_table.c), but IPC is decoded by ipc.c.
  *
  * Always true:  a call that returns RESTART has changed nothing that it would not do again.
  * Locking:      kernel_lock.
@@ -20,24 +20,9 @@ static const char *const status_names[] = {"OK",       "ERR_CALL",  "ERR_CAP",  
 
 static enum status decode(struct vcpu *vcpu, uint64_t number)
 {
-    uint64_t *x = vcpu->regs.x;
-
-    switch (number) {
-    case SYS_endpoint_call:
-        return ipc_call(vcpu, x);
-    case SYS_endpoint_reply_recv:
-        return ipc_reply_recv(vcpu, x);
-    case SYS_endpoint_recv:
-        return ipc_recv(vcpu, x);
-    case SYS_endpoint_send:
-        return ipc_send(vcpu, x);
-    case SYS_endpoint_reply:
-        return ipc_reply(vcpu, x);
-    default:
-        if (number >= SYS_COUNT || !syscall_table[number])
-            return ERR_CALL;
-        return syscall_table[number](vcpu, x);
-    }
+    if (number >= SYS_COUNT || !syscall_table[number])
+        return ERR_CALL;
+    return syscall_table[number](vcpu, vcpu->regs.x);
 }
 
 void syscall(struct vcpu *vcpu, uint64_t number)

@@ -184,13 +184,14 @@ static inline bool wants_lr(const struct virqs *q, uint32_t intid)
 static void lr_put(struct vcpu *vcpu, uint32_t i, uint32_t intid)
 {
     struct virqs *q = &vcpu->virqs;
-    bool active = test_bit(q->active, intid);
-    bool enabled = test_bit(q->enabled, intid);
-    bool latch = enabled && test_bit(q->pending, intid);
-    bool line = enabled && test_bit(q->line, intid) && test_bit(q->level, intid);
+    const uint32_t w = intid >> 6;
+    const uint64_t bit = 1ull << (intid & 63u);
+    bool active = q->active[w] & bit;
+    bool latch = q->enabled[w] & q->pending[w] & bit;
+    bool line = q->enabled[w] & q->line[w] & q->level[w] & bit;
     uint64_t value = intid | (uint64_t)q->priority[intid] << LR_PRIORITY_SHIFT;
 
-    if (test_bit(q->group1, intid))
+    if (q->group1[w] & bit)
         value |= LR_GROUP1;
     if (active)
         value |= LR_ACTIVE;
@@ -205,12 +206,12 @@ static void lr_put(struct vcpu *vcpu, uint32_t i, uint32_t intid)
         if (line)
             value |= LR_EOI;
     }
-    clear_bit(q->active, intid);
+    q->active[w] &= ~bit;
     if (latch) {
-        clear_bit(q->pending, intid);
+        q->pending[w] &= ~bit;
         q->lr_latch |= (uint16_t)(1u << i);
     }
-    set_bit(q->in_lr, intid);
+    q->in_lr[w] |= bit;
     q->lr_used |= (uint16_t)(1u << i);
     q->lr[i] = value;
     ich_lr_write(i, value);

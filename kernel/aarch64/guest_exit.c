@@ -100,19 +100,10 @@ static bool ipa_from_tables(uint64_t far, uint64_t *at)
     return !(par & 1u);
 }
 
-static bool ring_doorbell(struct vcpu *vcpu, uint64_t at, uint64_t value)
+/* The doorbell that a store of 4 bytes rings, or NULL.  kernel_lock held. */
+static inline struct doorbell *doorbell_at(struct aspace *space, uint64_t at, uint64_t value)
 {
-    bool rang = false;
-
-    kernel_lock();
-    struct doorbell *bell = vcpu->aspace ? aspace_doorbell_find(vcpu->aspace, at, value) : NULL;
-
-    if (bell) {
-        notification_signal(slot_object(&bell->notification_cap), bell->notification_cap.badge);
-        rang = true;
-    }
-    kernel_unlock();
-    return rang;
+    return space && space->doorbell_count ? aspace_doorbell_find(space, at, value) : NULL;
 }
 
 static inline uint64_t truncate(uint64_t value, uint32_t size)
@@ -126,11 +117,16 @@ static void guest_store(struct vcpu *vcpu, uint64_t esr, uint64_t at)
     uint32_t reg = ISS_REGISTER(esr);
     uint64_t value = reg == XZR ? 0 : truncate(vcpu->regs.x[reg], size);
 
-    if (size == 4 && vcpu->aspace && vcpu->aspace->doorbell_count && ring_doorbell(vcpu, at, value)) {
+    kernel_lock();
+    struct doorbell *bell = size == 4 ? doorbell_at(vcpu->aspace, at, value) : NULL;
+
+    if (bell) {
         guest_step(vcpu, esr);
-        return;
+        notification_signal(slot_object(&bell->notification_cap), bell->notification_cap.badge);
+    } else {
+        vcpu_exit(vcpu, EXIT_MMIO_WRITE, (uint64_t[IPC_WORDS]){at, size, value, 0, 0, 0});
     }
-    exit_to_vmm(vcpu, EXIT_MMIO_WRITE, (uint64_t[IPC_WORDS]){at, size, value, 0, 0, 0});
+    kernel_unlock();
 }
 
 static void guest_abort(struct vcpu *vcpu, uint64_t esr)
