@@ -172,8 +172,6 @@ class Domain:
             m = re.match(r"([0-9a-fA-F]{2}):([0-9a-fA-F]{2})\.([0-7])$", self.table["pci"])
             if not m or int(m.group(2), 16) > 31:
                 self.fail("pci", f'`{self.table["pci"]}` is not "BUS:DEV.FN" in hexadecimal')
-            if self.devices or self.irqs:
-                self.fail("pci", "a domain has either a PCI function or devices and irqs")
             self.pci = int(m.group(1), 16) << 8 | int(m.group(2), 16) << 3 | int(m.group(3))
 
     def read_device(self, key, device):
@@ -191,9 +189,10 @@ class Domain:
         s = self.slots
         self.iospace_slot = s.take("IOSPACE0") if self.pci is not None else 0
         self.log_slot = s.take("KERNEL_LOG") if self.flags["kernel_log"] else 0
-        irq_count = 1 if self.pci is not None else len(self.irqs)
+        has_pci = self.pci is not None
+        irq_count = len(self.irqs) + has_pci
         self.irq_slot = s.take("IRQ0", irq_count) if irq_count else 0
-        self.device_slots = PCI_REGIONS if self.pci is not None else len(self.devices)
+        self.device_slots = len(self.devices) + (PCI_REGIONS if has_pci else 0)
         self.device_slot = s.take("DEVICE0", self.device_slots) if self.device_slots else 0
         self.dispatcher_slot = s.take("DISPATCHER0", PCPUS_MAX) if self.flags["dispatchers"] else 0
         self.pool_slot = s.take("POOL0", POOL_MAX) if self.flags["pool"] else 0
@@ -483,6 +482,8 @@ def make_caps(d):
     out.append(f"#define DOMAIN_PERSIST {d.persist}u\n#define DOMAIN_TEST_HOOKS {int(d.flags['test_hooks'])}\n")
     if d.pci is not None:
         out.append(f"#define DOMAIN_STREAM {d.pci:#x}u /* its DMA, as the SMMU counts */\n")
+        out.append(f"#define DOMAIN_PCI_DEVICE {len(d.devices)}u /* its config page is CAP_DEVICE0 + this; the BARs follow */\n")
+        out.append(f"#define DOMAIN_PCI_IRQ {len(d.irqs)}u /* its INTx is CAP_IRQ0 + this */\n")
     mistaken = [k for name, k in (("IOSPACE0", "CAP_IOSPACE"), ("KERNEL_LOG", "CAP_LOG")) if name in d.slots.names]
     if mistaken:
         out.append(f"\n/* Those are kinds of object (abi.h); the slot is called otherwise. */\n#pragma GCC poison {' '.join(mistaken)}\n")
@@ -543,9 +544,9 @@ struct manifest_domain {{
     uint32_t peer_count;
     const struct manifest_peer *peers;
     slot_t rings_slot;
-    slot_t device_slot;    /* + i = device i; PCI: + 0 the config page, + 1 + i the i-th memory BAR (its first Frame) */
+    slot_t device_slot;    /* + i = device i; then PCI: the config page, then each memory BAR (its first Frame) */
     uint32_t device_slots; /* how many are reserved from device_slot on */
-    slot_t irq_slot;       /* + i; PCI: its INTx */
+    slot_t irq_slot;       /* + i; then PCI: its INTx */
     slot_t iospace_slot;
     slot_t dispatcher_slot; /* MANIFEST_PCPUS_MAX of them */
     slot_t pool_slot;       /* MANIFEST_POOL_MAX of them */

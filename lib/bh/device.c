@@ -26,7 +26,7 @@ volatile uint8_t *device_bar(const struct device *device, uint32_t index)
     if (index + 1u >= device->region_count ||
         bh_frame_address(device->regions + 1u + index, &address, &size_bits) != OK)
         return NULL;
-    return (volatile uint8_t *)(uintptr_t)(DEVICE_IPA + (index + 1u) * DEVICE_STEP);
+    return (volatile uint8_t *)(uintptr_t)(DEVICE_IPA + (device->first + index + 1u) * DEVICE_STEP);
 }
 
 static enum status iospace_map(slot_t iospace, slot_t frame, uint64_t iova, uint32_t rights)

@@ -18,7 +18,8 @@
 
 struct device {
     /* set by the domain, from its caps_NAME.h */
-    slot_t regions; /* CAP_DEVICE0: configuration page, BARs */
+    uint32_t first; /* DOMAIN_PCI_DEVICE: devices of other kinds come before it */
+    slot_t regions; /* CAP_DEVICE0 + first: configuration page, BARs */
     uint32_t region_count;
     slot_t iospace;
     slot_t irq;
@@ -27,7 +28,7 @@ struct device {
 };
 
 bool device_is_there(const struct device *device);
-const uint8_t *device_config(void);
+const uint8_t *device_config(void); /* of a domain that has no other devices */
 /* The index-th memory BAR; NULL: there is none. */
 volatile uint8_t *device_bar(const struct device *device, uint32_t index);
 

@@ -39,21 +39,38 @@ struct vm_console *console_find(struct console *c, uint32_t vm_id)
     return NULL;
 }
 
+/* A free place: the one that this VM had before, else one that nobody may come back to, else any. */
+static struct vm_console *place_find(struct console *c, uint32_t vm_id)
+{
+    struct vm_console *found = NULL;
+
+    for (uint32_t i = 0; i < VM_CONSOLES_MAX; i++) {
+        struct vm_console *vm = &c->vms[i];
+
+        if (vm->vm_id != 0)
+            continue;
+        if (vm->last_vm_id == vm_id)
+            return vm;
+        if (!found || (found->last_vm_id != 0 && vm->last_vm_id == 0))
+            found = vm;
+    }
+    return found;
+}
+
 enum status console_open(struct console *c, uint32_t vm_id, const char *name)
 {
     if (vm_id == 0 || name[0] == 0)
         return ERR_ARG;
     if (console_find(c, vm_id))
         return ERR_EXIST;
-    for (uint32_t i = 0; i < VM_CONSOLES_MAX; i++) {
-        if (c->vms[i].vm_id != 0)
-            continue;
-        byte_ring_page_init(c->vms[i].page, c->generation);
-        vm_console_open(&c->vms[i], vm_id, name);
-        c->changed = true;
-        return OK;
-    }
-    return ERR_FULL;
+    struct vm_console *vm = place_find(c, vm_id);
+
+    if (!vm)
+        return ERR_FULL;
+    byte_ring_page_init(vm->page, c->generation);
+    vm_console_open(vm, vm_id, name);
+    c->changed = true;
+    return OK;
 }
 
 void console_adopt(struct console *c, uint32_t index, uint32_t vm_id, const char *name)

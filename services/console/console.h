@@ -24,7 +24,7 @@
 #define VM_CONSOLES_MAX 16u
 #define VM_NAME_BYTES 32u     /* bh.ConsoleOpenRequest.name */
 #define VM_LOG_LINES_MAX 100u /* how many log lines one VM's vmm may write */
-#define BACKLOG_BYTES 4096u   /* of a VM without the wire; its oldest output is lost beyond that */
+#define HISTORY_BYTES 4096u   /* of each VM: what is kept for who comes later, or is slow; a power of two */
 #define OWN_BYTES 4096u       /* Bulkhead's own output that waits for the wire */
 #define RX_BYTES 1024u        /* typed, and nobody took it yet */
 #define WIRE_BYTES 16384u     /* on its way to the UART */
@@ -43,8 +43,10 @@ struct vm_console {
     struct byte_ring_page *page;
     struct byte_ring out; /* we take */
     struct byte_ring in;  /* we put */
-    struct fifo backlog;
-    uint8_t backlog_bytes[BACKLOG_BYTES];
+    uint64_t written;     /* bytes that it ever wrote, of which the last HISTORY_BYTES are in `history` */
+    uint64_t shown;       /* up to here they were on the wire, or were lost to it */
+    uint8_t history[HISTORY_BYTES];
+    uint32_t last_vm_id; /* whose the history is, also after it was closed */
     bool violation_told;
     uint32_t log_lines_left;
 };
@@ -115,6 +117,12 @@ void console_receive(struct console *c, uint8_t byte);
 void console_pump(struct console *c);
 
 /* ---- vm_console.c: the rings */
+/* The oldest position in the history that is still there. */
+uint64_t vm_console_oldest(const struct vm_console *vm);
+/* Copy up to `count` bytes of the history from `position`, which is there, on; returns how many. */
+uint32_t vm_console_read(const struct vm_console *vm, uint64_t position, uint8_t *bytes, uint32_t count);
+/* Put bytes that were typed for it elsewhere than at the wire; returns how many it took. */
+uint32_t vm_console_put(struct console *c, struct vm_console *vm, const uint8_t *bytes, uint32_t count);
 void vm_console_open(struct vm_console *vm, uint32_t vm_id, const char *name);
 uint32_t vm_console_drain(struct console *c, struct vm_console *vm, bool all);
 void vm_console_pump(struct console *c, struct vm_console *vm);

@@ -99,6 +99,8 @@ void console_on_close(struct rpc_call *call, const bh_ConsoleCloseRequest *req, 
 
     if (vm)
         service_detach(s, console_index(c, vm));
+    if (!req->keep_focus)
+        attached_vm_ends(&s->channel, req->vm_id);
     answer(rep, c, console_close(c, req->vm_id, req->keep_focus), "this VM has no console");
 }
 
@@ -183,4 +185,57 @@ void console_on_dmesg(struct rpc_call *call, const bh_DmesgRequest *req, bh_Dmes
     rep->text[used] = 0;
     rep->next = position;
     rep->status = OK;
+}
+
+/* ---- the management channel ----------------------------------------------------------------------- */
+
+void console_on_mgmt_attach(struct rpc_call *call, const bh_MgmtAttachRequest *req, bh_MgmtAttachReply *rep)
+{
+    struct service *s = service_of(call);
+
+    if (!is_toolstack(call)) {
+        rep->status = ERR_RIGHT;
+        return;
+    }
+    if (s->port.state == PORT_NONE || req->boot_id.size != BOOT_ID_BYTES) {
+        rep->status = s->port.state == PORT_NONE ? ERR_EXIST : ERR_ARG;
+        return;
+    }
+    if (s->mgmt_events == 0)
+        s->mgmt_events = service_events_mint(EVENT_MGMT);
+    channel_toolstack(&s->channel, req->boot_id.bytes, req->machine);
+    call->out[0] = s->mgmt_events;
+    call->out_count = 1;
+    rep->pages = MGMT_RING_PAGES;
+    rep->generation = s->console.generation;
+    rep->status = OK;
+}
+
+void console_on_mgmt_ring(struct rpc_call *call, const bh_MgmtRingRequest *req, bh_MgmtRingReply *rep)
+{
+    if (!is_toolstack(call) || req->first >= MGMT_RING_PAGES) {
+        rep->status = call->badge == BADGE_TOOLSTACK ? ERR_ARG : ERR_RIGHT;
+        return;
+    }
+    while (call->out_count < IPC_CAPS_MAX && req->first + call->out_count < MGMT_RING_PAGES) {
+        call->out[call->out_count] = CAP_RINGS + VM_CONSOLES_MAX + req->first + call->out_count;
+        call->out_count++;
+    }
+    rep->count = call->out_count;
+    rep->status = OK;
+}
+
+void console_on_watch(struct rpc_call *call, const bh_WatchRequest *req, bh_ConsoleStatus *rep)
+{
+    struct service *s = service_of(call);
+    enum status status;
+
+    if (!is_toolstack(call) || req->client > UINT16_MAX)
+        return answer(rep, &s->console, ERR_RIGHT, "only the toolstack attaches clients");
+    status = channel_watch(&s->channel, (uint16_t)req->client, req->stream, req->vm_id, req->may_type,
+                           req->with_backlog);
+    answer(rep, &s->console, status,
+           status == ERR_FULL    ? "as many are at consoles as the machine takes"
+           : status == ERR_STATE ? "this stream is open already"
+                                 : "no such client, or the VM has no console");
 }

@@ -14,7 +14,8 @@
 #include "caps_console.h"
 #include "persist.h"
 
-_Static_assert(CAP_RINGS_COUNT == VM_CONSOLES_MAX, "a ring page per VM console");
+_Static_assert(CAP_RINGS_COUNT == VM_CONSOLES_MAX + MGMT_RING_PAGES,
+               "system/bulkhead.toml: rings of the console");
 _Static_assert(DOMAIN_PERSIST >= 1, "the page for persist.c");
 
 /* Our own log lines need no message (bh_log() comes here). */
@@ -76,6 +77,20 @@ static void uart_interrupt_start(void)
         bh_panic("the UART's interrupt cannot be bound: %s", bh_status_name(status));
 }
 
+/* The management rings lie behind the VMs' ring pages. */
+static void channel_start(struct service *s)
+{
+    struct byte_ring_page *pages = (struct byte_ring_page *)(uintptr_t)RINGS_IPA;
+    const char *bad;
+
+    channel_init(&s->channel, &s->console, (struct mgmt_rings *)(void *)(pages + VM_CONSOLES_MAX));
+    bad = port_start(&s->port);
+    if (bad && bad[0] != 0)
+        bh_log("management port: %s", bad);
+    if (!bad && bh_notification_signal(CAP_TOOLSTACK_MGMT) != OK) /* attach, if you have been there before */
+        bh_log("the toolstack cannot be signalled");
+}
+
 void service_start(struct service *s)
 {
     bool again;
@@ -86,6 +101,7 @@ void service_start(struct service *s)
     kernel_log_start(s);
     uart_start(&s->uart, DEVICE_IPA);
     uart_interrupt_start();
+    channel_start(s);
     if (again)
         bh_log("started again, run %u", s->console.generation);
     s->console.changed = true;
@@ -99,6 +115,10 @@ void service_on_events(struct service *s, uint64_t bits)
         kernel_log_read(s);
     if (bits & EVENT_UART && bh_irq_ack(CAP_IRQ0) != OK)
         bh_log("the UART's interrupt cannot be acknowledged");
+    if (bits & EVENT_PORT)
+        port_interrupt(&s->port);
+    if (bits & EVENT_PORT_FAULT)
+        port_fault(&s->port);
     /* A VM's ring: service_pump() looks at all of them. */
 }
 
@@ -145,12 +165,49 @@ void service_detach(struct service *s, uint32_t index)
     s->console.signal_vms &= ~(1u << index);
 }
 
+#define CHANNEL_ROUNDS 16u /* a host that says something all the time does not keep us */
+
+/* What the port brought, and what goes to it; true: something moved. */
+static bool channel_round(struct service *s)
+{
+    struct channel *ch = &s->channel;
+    const uint8_t *bytes;
+    uint32_t count = port_bytes(&s->port, &bytes), taken = 0, waiting;
+
+    if (count > 0) {
+        taken = channel_receive(ch, bytes, count);
+        port_taken(&s->port, taken);
+    }
+    channel_pump(ch);
+    waiting = fifo_used(&ch->out);
+    port_send(&s->port, &ch->out);
+    return taken > 0 || (ch->again && fifo_used(&ch->out) < waiting);
+}
+
+static void channel_move(struct service *s)
+{
+    struct channel *ch = &s->channel;
+    bool moved = s->port.state == PORT_OPEN;
+
+    if (s->port.just_opened || (ch->is_up && s->port.state != PORT_OPEN))
+        channel_port_starts(ch);
+    s->port.just_opened = false;
+    for (uint32_t i = 0; moved && i < CHANNEL_ROUNDS; i++)
+        moved = channel_round(s);
+    if (s->port.state == PORT_OPEN)
+        s->console.again |= moved || ch->again;
+    port_kick(&s->port);
+    if (ch->signal_toolstack && bh_notification_signal(CAP_TOOLSTACK_MGMT) == OK)
+        ch->signal_toolstack = false;
+}
+
 void service_pump(struct service *s)
 {
     struct console *c = &s->console;
 
     uart_receive(s);
     console_pump(c);
+    channel_move(s);
     bool moved = uart_transmit(s);
 
     if (c->held && moved)

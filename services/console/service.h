@@ -6,17 +6,25 @@
 #define CONSOLE_SERVICE_H
 
 #include "abi.h"
+#include "channel.h"
 #include "console.h"
+#include "port.h"
 #include "uart.h"
 
 /* Bits of our events Notification. */
 #define EVENT_UART 1u                          /* the PL011's interrupt */
 #define EVENT_KERNEL_LOG 2u                    /* the kernel's log grew */
+#define EVENT_MGMT 4u                          /* the toolstack moved the management rings */
+#define EVENT_PORT 8u                          /* the management port's interrupt */
+#define EVENT_PORT_FAULT 16u                   /* the SMMU refused an access of its */
 #define EVENT_VM(index) (1u << (16 + (index))) /* this VM's ring moved */
 
 struct service {
     struct console console;
     struct uart uart;
+    struct channel channel;
+    struct port port;
+    slot_t mgmt_events; /* ours, as the toolstack gets it; minted at its first MgmtAttach */
     void *persist;
     uint64_t kernel_position;          /* of the kernel's log: read up to here */
     slot_t vm_notify[VM_CONSOLES_MAX]; /* the vmm's Notification; 0: not attached */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * vm_console.c - one VM's console: its ring page, and its backlog while another has the wire
+ * vm_console.c - one VM's console: its ring page, and what it wrote last
  *
  * A VM without the wire is drained always and as far as it writes, so it never stalls on a console that
- * nobody looks at; only its last BACKLOG_BYTES are kept.  The VM with the wire is drained as fast as the wire
- * is, and loses nothing.
+ * nobody looks at; only its last HISTORY_BYTES are kept.  The VM with the wire is drained as fast as the wire
+ * is, and loses nothing there.  Who watches it over the management channel reads the history (attach.c).
  *
- * Always true:  while a VM has the wire, nothing of its ring goes out before its backlog did.
+ * Always true:  all that comes from the ring goes through the history, and goes out in its order.
  */
 #include "console.h"
 
@@ -19,7 +19,10 @@ void vm_console_open(struct vm_console *vm, uint32_t vm_id, const char *name)
     snprintf(vm->name, sizeof vm->name, "%s", name);
     vm->out = byte_ring_out_consumer(vm->page);
     vm->in = byte_ring_in_producer(vm->page);
-    vm->backlog = fifo_make(vm->backlog_bytes, BACKLOG_BYTES);
+    if (vm->last_vm_id != vm_id) /* else it starts again, and those who watch it go on */
+        vm->written = 0;
+    vm->shown = vm->written;
+    vm->last_vm_id = vm_id;
     vm->violation_told = false;
     vm->log_lines_left = VM_LOG_LINES_MAX;
 }
@@ -60,17 +63,41 @@ static void vm_to_wire(struct console *c, uint8_t byte)
     (void)fifo_put_byte(&c->wire, byte);
 }
 
-static void backlog_to_wire(struct console *c, struct vm_console *vm, bool all)
+/* ---- the history ------------------------------------------------------------------------------ */
+
+uint64_t vm_console_oldest(const struct vm_console *vm)
 {
-    while (fifo_used(&vm->backlog) > 0 && vm_wire_room(c, all) > 0) {
-        vm_to_wire(c, fifo_front(&vm->backlog));
-        fifo_drop(&vm->backlog, 1);
-    }
+    return vm->written > HISTORY_BYTES ? vm->written - HISTORY_BYTES : 0;
+}
+
+uint32_t vm_console_read(const struct vm_console *vm, uint64_t position, uint8_t *bytes, uint32_t count)
+{
+    uint32_t done = 0;
+
+    for (; done < count && position < vm->written; done++)
+        bytes[done] = vm->history[position++ % HISTORY_BYTES];
+    return done;
+}
+
+static void history_put(struct vm_console *vm, const uint8_t *bytes, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        vm->history[vm->written++ % HISTORY_BYTES] = bytes[i];
+}
+
+/* What the wire has not seen yet, as far as it has room; true when it has seen all. */
+static bool history_to_wire(struct console *c, struct vm_console *vm, bool all)
+{
+    if (vm->shown < vm_console_oldest(vm))
+        vm->shown = vm_console_oldest(vm);
+    while (vm->shown < vm->written && vm_wire_room(c, all) > 0)
+        vm_to_wire(c, vm->history[vm->shown++ % HISTORY_BYTES]);
+    return vm->shown == vm->written;
 }
 
 /*
- * Move what the VM wrote to the wire or to the backlog; returns how much it was.  At most one ring's worth: a
- * vmm that writes while we take does not keep us here.
+ * Move what the VM wrote to the history, and on to the wire; returns how much it was.  At most one ring's
+ * worth: a vmm that writes while we take does not keep us here.
  */
 uint32_t vm_console_drain(struct console *c, struct vm_console *vm, bool all)
 {
@@ -78,21 +105,18 @@ uint32_t vm_console_drain(struct console *c, struct vm_console *vm, bool all)
     uint32_t budget = BYTE_RING_OUT_BYTES, moved = 0, count;
     uint8_t chunk[256];
 
-    if (has_wire)
-        backlog_to_wire(c, vm, all);
     do {
         uint32_t most = smaller(budget, sizeof chunk);
 
         if (has_wire)
-            most = fifo_used(&vm->backlog) > 0 ? 0 : smaller(most, vm_wire_room(c, all));
+            most = history_to_wire(c, vm, all) ? smaller(most, vm_wire_room(c, all)) : 0;
         count = byte_ring_take(&vm->out, chunk, most);
-        for (uint32_t i = 0; has_wire && i < count; i++)
-            vm_to_wire(c, chunk[i]);
-        if (!has_wire)
-            fifo_put_dropping(&vm->backlog, chunk, count);
+        history_put(vm, chunk, count);
         budget -= count;
         moved += count;
     } while (count > 0);
+    if (has_wire)
+        (void)history_to_wire(c, vm, all);
     if (moved > 0 && byte_ring_must_signal(&vm->out))
         vm_console_signal(c, vm);
     return moved;
@@ -108,6 +132,7 @@ void vm_console_pump(struct console *c, struct vm_console *vm)
     uint32_t moved = vm_console_drain(c, vm, false);
 
     byte_ring_want_nothing(&vm->out);
+    byte_ring_want_nothing(&vm->in); /* who has bytes for it asks again */
     if (c->focus == vm->vm_id && console_wire_room(c) == 0)
         c->held = true;
     else if (moved > 0)
@@ -120,6 +145,18 @@ void vm_console_pump(struct console *c, struct vm_console *vm)
     }
 }
 
+/* What finds no room stays with the caller, and the vmm tells us when there is some. */
+uint32_t vm_console_put(struct console *c, struct vm_console *vm, const uint8_t *bytes, uint32_t count)
+{
+    uint32_t done = byte_ring_put(&vm->in, bytes, count);
+
+    if (done < count && byte_ring_want_space(&vm->in))
+        c->again = true;
+    if (done > 0 && byte_ring_must_signal(&vm->in))
+        vm_console_signal(c, vm);
+    return done;
+}
+
 /* The oldest typed bytes up to a Ctrl-], not taken yet. */
 static uint32_t typed_peek(const struct console *c, uint8_t *bytes, uint32_t count)
 {
@@ -129,18 +166,12 @@ static uint32_t typed_peek(const struct console *c, uint8_t *bytes, uint32_t cou
     return leave ? (uint32_t)(leave - bytes) : got;
 }
 
-/* Give this VM what was typed for it.  What finds no room stays, and the vmm tells us when there is some. */
+/* Give this VM what was typed for it at the wire. */
 void vm_console_type(struct console *c, struct vm_console *vm)
 {
     uint8_t chunk[RX_BYTES];
     uint32_t count = typed_peek(c, chunk, sizeof chunk);
-    uint32_t done = byte_ring_put(&vm->in, chunk, count);
+    uint32_t done = vm_console_put(c, vm, chunk, count);
 
     fifo_drop(&c->rx, vm->in.status == OK ? done : count); /* a broken ring takes nothing any more */
-    if (done == count)
-        byte_ring_want_nothing(&vm->in);
-    else if (byte_ring_want_space(&vm->in))
-        c->again = true;
-    if (done > 0 && byte_ring_must_signal(&vm->in))
-        vm_console_signal(c, vm);
 }

@@ -135,3 +135,8 @@ const struct image *bundle_image(const char *name)
             return &images[i];
     return NULL;
 }
+
+const struct bundle_module *bundle_image_at(uint32_t index)
+{
+    return index < image_count ? images[index].module : NULL;
+}

@@ -38,6 +38,7 @@ struct pci_function {
     volatile uint32_t *config; /* its config page in init's address space */
     slot_t config_frame;       /* kept; the driver's read-only mapping is of a copy */
     slot_t config_copy;
+    slot_t intx;
     uint32_t bar_count;
     struct {
         slot_t first; /* kept: row of 4 KiB frames */
@@ -85,6 +86,7 @@ struct vmm {
     struct domain domain;
     slot_t images; /* row of copies of the images' frames, mapped in the vmm */
     uint32_t image_slots, image_count;
+    uint64_t ramdisk_ipa;
     bool death_told;
     char death[DEATH_TEXT_BYTES];
 };
@@ -129,6 +131,7 @@ struct image {
     uint32_t big_count, small_count;
 };
 const struct image *bundle_image(const char *name);
+const struct bundle_module *bundle_image_at(uint32_t index); /* NULL past the last */
 
 /* ---- domain.c: build and end one domain ---------------------------------------------------------- */
 /* `table_pages`: for its address space, besides what its standard regions need. */
@@ -182,6 +185,9 @@ enum status vmm_create(const bh_VmConfig *config, const uint8_t *pcpus, uint32_t
                        char *error, uint32_t error_bytes);
 struct vmm *vmm_find(uint32_t vm_id);
 void vmm_name_make(char *name, uint32_t name_bytes, const char *vm_name); /* "debian1 vmm" */
+/* Frames of an image that is not in the boot image, from its byte `offset` on; those taken over become 0. */
+enum status vmm_image_frames(struct vmm *vmm, bool is_ramdisk, uint64_t offset, slot_t *frames,
+                             uint32_t count);
 enum status vmm_start(struct vmm *vmm);
 void vmm_destroy(struct vmm *vmm);
 

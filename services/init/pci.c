@@ -77,9 +77,9 @@ static void intx_claim(struct domain *domain, const struct pci_access *access)
 
     if (pin < 1 || pin > 4)
         return;
-    domain->irqs = bh_slot_alloc();
+    domain->pci.intx = bh_slot_alloc();
     if (bh_irq_claim(INIT_SLOT_CONTROL, INTX_FIRST + (device + pin - 1) % 4, INIT_SLOT_CSPACE,
-                     domain->irqs) != OK)
+                     domain->pci.intx) != OK)
         bh_panic("%s: its INTx cannot be claimed", domain->name);
 }
 
@@ -114,15 +114,17 @@ void pci_create(struct domain *domain)
 static enum status registers_give(struct domain *domain)
 {
     struct pci_function *pci = &domain->pci;
-    slot_t slot = domain->manifest->device_slot;
+    uint32_t first = domain->manifest->device_count; /* its other devices come before */
+    slot_t slot = domain->manifest->device_slot + first;
+    uint64_t ipa = DEVICE_IPA + (uint64_t)first * DEVICE_STEP;
     enum status status;
 
-    status = domain_map_row(domain, pci->config_copy, 1, DEVICE_IPA, RIGHT_READ);
+    status = domain_map_row(domain, pci->config_copy, 1, ipa, RIGHT_READ);
     if (status == OK)
         status = domain_give(domain, slot, pci->config_copy, RIGHT_READ);
     for (uint32_t i = 0; status == OK && i < pci->bar_count; i++) {
         status = domain_map_row(domain, pci->bars[i].first, pci->bars[i].pages,
-                                DEVICE_IPA + (i + 1ull) * DEVICE_STEP, RIGHT_READ | RIGHT_WRITE);
+                                ipa + (i + 1ull) * DEVICE_STEP, RIGHT_READ | RIGHT_WRITE);
         if (status == OK)
             status = domain_give(domain, slot + 1 + i, pci->bars[i].first, RIGHT_READ | RIGHT_WRITE);
     }
@@ -158,8 +160,9 @@ enum status pci_give(struct domain *domain)
     status = registers_give(domain);
     if (status == OK)
         status = iospace_give(domain);
-    if (status == OK && domain->irqs)
-        status = domain_give(domain, domain->manifest->irq_slot, domain->irqs, RIGHT_READ | RIGHT_WRITE);
+    if (status == OK && domain->pci.intx)
+        status = domain_give(domain, domain->manifest->irq_slot + domain->manifest->irq_count,
+                             domain->pci.intx, RIGHT_READ | RIGHT_WRITE);
     if (status == OK)
         pci_command_set(&access, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
     return status;

@@ -197,3 +197,52 @@ void init_on_init_info(struct rpc_call *call, const bh_InitInfoRequest *req, bh_
     rep->vmm_bytes = manifest_vmm.domain.memory_bytes;
     snprintf(rep->options, sizeof(rep->options), "%s", init.boot->options);
 }
+
+/* The kernel refuses what is no Frame or does not fit its place; the vmm suffers from nothing else. */
+void init_on_map_image(struct rpc_call *call, const bh_MapImageRequest *req, bh_InitStatus *rep)
+{
+    struct vmm *vmm = vmm_find(req->vm_id);
+
+    if (!asks_toolstack(call)) {
+        rep->status = refuse(rep->error, sizeof(rep->error));
+    } else if (!vmm || vmm->state != VMM_BUILT) {
+        rep->status = ERR_STATE;
+        snprintf(rep->error, sizeof(rep->error), "VM %u has no vmm that waits for images",
+                 (unsigned)req->vm_id);
+    } else {
+        rep->status = vmm_image_frames(vmm, req->is_ramdisk, req->offset, call->in, call->in_count);
+        if (rep->status != OK)
+            snprintf(rep->error, sizeof(rep->error), "an image of VM %u cannot be mapped: %s",
+                     (unsigned)req->vm_id, bh_status_name((enum status)rep->status));
+    }
+    for (uint32_t i = 0; i < call->in_count; i++)
+        bh_slot_drop(call->in[i]);
+}
+
+void init_on_image(struct rpc_call *call, const bh_ImageRequest *req, bh_ImageReply *rep)
+{
+    const struct bundle_module *module = asks_toolstack(call) ? bundle_image_at(req->index) : NULL;
+
+    if (!module) {
+        rep->status = asks_toolstack(call) ? ERR_EXIST : ERR_RIGHT;
+        return;
+    }
+    snprintf(rep->name, sizeof(rep->name), "%s", module->name);
+    rep->bytes = module->size;
+    rep->status = OK;
+}
+
+void init_on_domain(struct rpc_call *call, const bh_DomainRequest *req, bh_DomainReply *rep)
+{
+    const struct domain *domain = &init.domains[req->index < DOMAIN_COUNT ? req->index : 0];
+
+    if (!asks_toolstack(call) || req->index >= DOMAIN_COUNT) {
+        rep->status = asks_toolstack(call) ? ERR_EXIST : ERR_RIGHT;
+        return;
+    }
+    snprintf(rep->name, sizeof(rep->name), "%s", domain->name);
+    rep->memory_bytes = domain->manifest->memory_bytes;
+    rep->restarts = domain->restarts.count;
+    rep->running = domain->is_running || req->index == DOMAIN_INIT;
+    rep->status = OK;
+}

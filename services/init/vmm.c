@@ -18,6 +18,8 @@
 
 #define MEM_MS 1000u
 #define VM_CHUNK_BYTES BLOCK_BYTES
+#define UPLOAD_PREFIX "upload/"
+#define UPLOAD_BYTES_MAX (1ull << 30)
 #define SLOTS_PER_CHUNK 3u /* the chunk, and its frame twice: in the vmm's and in the VM's address space */
 #define SLOTS_BESIDES 512u
 #define CSPACE_BITS_MAX 16u
@@ -32,13 +34,25 @@ struct vmm *vmm_find(uint32_t vm_id)
     return NULL;
 }
 
+static uint64_t block_align(uint64_t bytes)
+{
+    return (bytes + BLOCK_BYTES - 1) & ~(uint64_t)(BLOCK_BYTES - 1);
+}
+
 /* ---- what is asked for, judged ----------------------------------------------------------------- */
 
-static enum status image_judge(const char *what, const char *name, const struct image **image, char *error,
-                               uint32_t error_bytes)
+/* An image that the toolstack brings, frame by frame, after the vmm was built. */
+static bool image_is_brought(const char *name, uint64_t bytes)
+{
+    return strncmp(name, UPLOAD_PREFIX, strlen(UPLOAD_PREFIX)) == 0 && bytes > 0 && bytes <= UPLOAD_BYTES_MAX;
+}
+
+/* *image: NULL when it will be brought. */
+static enum status image_judge(const char *what, const char *name, uint64_t bytes, const struct image **image,
+                               char *error, uint32_t error_bytes)
 {
     *image = bundle_image(name);
-    if (*image)
+    if (*image || image_is_brought(name, bytes))
         return OK;
     snprintf(error, error_bytes, "%s `%s` is not in the boot image", what, name);
     return ERR_EXIST;
@@ -185,11 +199,9 @@ static enum status vmm_objects(struct vmm *vmm)
 
 /* Table pages for the images: one of level 2 for each GiB reached into, one of level 3 for each image's small
  * tail. */
-static uint32_t image_tables(const struct image *kernel, const struct image *ramdisk)
+static uint32_t image_tables(const bh_VmConfig *config)
 {
-    uint64_t bytes = kernel->module->size + (ramdisk ? ramdisk->module->size : 0);
-
-    return (uint32_t)(bytes >> 30) + 4;
+    return (uint32_t)((config->kernel_bytes + config->ramdisk_bytes) >> 30) + 4;
 }
 
 static enum status frames_map(struct vmm *vmm, slot_t from, uint32_t count, uint32_t size_bits, uint64_t ipa)
@@ -218,24 +230,49 @@ static enum status image_map(struct vmm *vmm, const struct image *image, uint64_
                       ipa + (uint64_t)image->big_count * BLOCK_BYTES);
 }
 
-static uint32_t image_frames(const struct image *image)
+/* Frames of an image; those that are brought are all large. */
+static uint32_t image_frames(const struct image *image, uint64_t bytes)
 {
-    return image ? image->big_count + image->small_count : 0;
+    return image ? image->big_count + image->small_count : (uint32_t)(block_align(bytes) / BLOCK_BYTES);
 }
 
 static enum status images_map(struct vmm *vmm, const struct image *kernel, const struct image *ramdisk,
-                              uint64_t ramdisk_ipa)
+                              const bh_VmConfig *config)
 {
-    uint32_t count = image_frames(kernel) + image_frames(ramdisk);
-    enum status status;
+    uint32_t count =
+        image_frames(kernel, config->kernel_bytes) + image_frames(ramdisk, config->ramdisk_bytes);
+    enum status status = OK;
 
     vmm->images = bh_slots_alloc(count);
     if (!vmm->images)
         return ERR_FULL;
     vmm->image_slots = count;
-    status = image_map(vmm, kernel, BUNDLE_IPA);
+    if (kernel)
+        status = image_map(vmm, kernel, BUNDLE_IPA);
     if (status == OK && ramdisk)
-        status = image_map(vmm, ramdisk, ramdisk_ipa);
+        status = image_map(vmm, ramdisk, config->ramdisk_ipa);
+    return status;
+}
+
+enum status vmm_image_frames(struct vmm *vmm, bool is_ramdisk, uint64_t offset, slot_t *frames,
+                             uint32_t count)
+{
+    uint64_t base = is_ramdisk ? vmm->ramdisk_ipa : BUNDLE_IPA;
+    enum status status = OK;
+
+    for (uint32_t i = 0; status == OK && i < count; i++, offset += BLOCK_BYTES) {
+        slot_t place = vmm->images + vmm->image_count;
+
+        if (vmm->image_count == vmm->image_slots || offset % BLOCK_BYTES != 0 || offset >= UPLOAD_BYTES_MAX)
+            return ERR_ARG;
+        status = bh_cspace_move(INIT_SLOT_CSPACE, frames[i], INIT_SLOT_CSPACE, place);
+        if (status != OK)
+            return status;
+        bh_slot_free(frames[i]);
+        frames[i] = 0;
+        vmm->image_count++;
+        status = bh_aspace_map(vmm->domain.aspace, place, base + offset, RIGHT_READ);
+    }
     return status;
 }
 
@@ -258,18 +295,20 @@ static enum status config_write(struct vmm *vmm, const bh_VmConfig *config)
 static enum status vmm_build(struct vmm *vmm, bh_VmConfig *config, const struct image *kernel,
                              const struct image *ramdisk)
 {
-    uint64_t kernel_span = (kernel->module->size + BLOCK_BYTES - 1) & ~(uint64_t)(BLOCK_BYTES - 1);
     enum status status = vmm_objects(vmm);
 
-    config->kernel_bytes = kernel->module->size;
-    config->ramdisk_bytes = ramdisk ? ramdisk->module->size : 0;
-    config->ramdisk_ipa = ramdisk ? BUNDLE_IPA + kernel_span : 0;
+    if (kernel)
+        config->kernel_bytes = kernel->module->size;
+    if (ramdisk)
+        config->ramdisk_bytes = ramdisk->module->size;
+    config->ramdisk_ipa = config->ramdisk_bytes > 0 ? BUNDLE_IPA + block_align(config->kernel_bytes) : 0;
+    vmm->ramdisk_ipa = config->ramdisk_ipa;
     if (status == OK)
-        status = domain_build(&vmm->domain, image_tables(kernel, ramdisk));
+        status = domain_build(&vmm->domain, image_tables(config));
     if (status == OK)
         status = config_write(vmm, config);
     if (status == OK)
-        status = images_map(vmm, kernel, ramdisk, config->ramdisk_ipa);
+        status = images_map(vmm, kernel, ramdisk, config);
     if (status == OK)
         status = domain_give_standard(&vmm->domain, RIGHT_READ | RIGHT_WRITE | RIGHT_GRANT);
     if (status == OK)
@@ -290,9 +329,11 @@ enum status vmm_create(const bh_VmConfig *wanted, const uint8_t *pcpus, uint32_t
     if (status == OK)
         status = pcpus_judge(&config, pcpus, pcpu_count, error, error_bytes);
     if (status == OK)
-        status = image_judge("kernel", config.kernel, &kernel, error, error_bytes);
+        status = image_judge("kernel", config.kernel, config.kernel_bytes, &kernel, error, error_bytes);
     if (status == OK && config.ramdisk[0])
-        status = image_judge("ramdisk", config.ramdisk, &ramdisk, error, error_bytes);
+        status = image_judge("ramdisk", config.ramdisk, config.ramdisk_bytes, &ramdisk, error, error_bytes);
+    else
+        config.ramdisk_bytes = 0;
     if (status != OK)
         return status;
     vmm = vmm_take(error, error_bytes);
@@ -326,7 +367,8 @@ enum status vmm_start(struct vmm *vmm)
 
 /* ---- destroy ----------------------------------------------------------------------------------- */
 
-/* The objects that are made from the block are gone with it; copies of what is init's are not. */
+/* The objects that are made from the block are gone with it; copies of what is init's are not.  (Of images
+ * that were brought mem may have taken the frames back already: deleting an empty slot is OK.) */
 void vmm_destroy(struct vmm *vmm)
 {
     struct domain *domain = &vmm->domain;

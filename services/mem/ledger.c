@@ -128,7 +128,9 @@ void ledger_name(uint64_t vm_id, char name[LEDGER_NAME_BYTES])
 {
     uint32_t id = (uint32_t)vm_id;
 
-    if (id < RAM_VOLUME_SESSION(0u, 0u))
+    if (id >= IMAGE_SESSION(0u))
+        snprintf(name, LEDGER_NAME_BYTES, "image %u", id - IMAGE_SESSION(0u));
+    else if (id < RAM_VOLUME_SESSION(0u, 0u))
         snprintf(name, LEDGER_NAME_BYTES, "VM %u", id);
     else
         snprintf(name, LEDGER_NAME_BYTES, "disk %u of VM %u", (id >> 8) - 1, id & 0xff);

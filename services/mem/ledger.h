@@ -63,7 +63,7 @@ void ledger_carve(struct ledger *ledger);
 /* The session of a VM, or NULL. */
 struct ledger_session *ledger_find(struct ledger *ledger, uint64_t vm_id);
 
-/* "VM 16", or "disk 0 of VM 16" for the memory of a ram volume (lib/ring/ram_volume.h). */
+/* "VM 16", "disk 0 of VM 16" for the memory of a ram volume, or "image 3" (lib/ring/ram_volume.h). */
 void ledger_name(uint64_t vm_id, char name[LEDGER_NAME_BYTES]);
 
 /* The judges: `error` (LEDGER_ERROR_BYTES) says in words why not. */

@@ -213,6 +213,7 @@ static enum status vm_make_domain(struct toolstack *ts, struct vm *vm, const bh_
     request =
         (bh_CreateVmmRequest){.has_config = true, .config = vm->config, .pcpus_count = place->pcpus_count};
     memcpy(request.pcpus, place->pcpus, sizeof request.pcpus);
+    images_describe(ts, &request.config);
     step_begin(ts, vm, STEP_DOMAIN);
     enum status status = memory_session_mint(vm_id(vm), &caps.in[0]);
     if (status == OK)
@@ -249,6 +250,8 @@ static enum status vm_build(struct toolstack *ts, struct vm *vm, char *error)
     if (status == OK)
         status = vm_make_domain(ts, vm, &place, error);
     if (status == OK)
+        status = images_map(ts, vm, error, ERROR_BYTES);
+    if (status == OK)
         status = vm_grant(vm, error, ERROR_BYTES);
     if (status == OK)
         status = vm_run(vm, error);
@@ -263,6 +266,7 @@ enum status vm_create(struct toolstack *ts, struct vm *vm, char error[ERROR_BYTE
     vm->is_paused = false;
     vm->text[0] = 0;
     vm->started = bh_now();
+    vm->starts++;
     enum status status = vm_build(ts, vm, error);
 
     if (status != OK) {

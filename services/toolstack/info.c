@@ -15,13 +15,12 @@
 #include "sched_rpc.h"
 #include "toolstack.h"
 
-#define ROWS_MAX 256u /* of a service's table: more are not asked for */
 #define KIB 1024ull
 #define MIB (1024ull * KIB)
 #define PAGE 4096ull
 
 /* As in `xl list`: r running, p paused, s shut down, c crashed; b: its vmm is loading it. */
-static const char *state_letters(const struct vm *vm)
+const char *info_state_letters(const struct vm *vm)
 {
     switch (vm->state) {
     case VM_BUILDING:
@@ -47,7 +46,7 @@ static const char *state_name(const struct vm *vm)
 }
 
 /* The index-th SchedContext that sched knows; false past the last. */
-static bool sched_row(uint32_t index, bh_SchedInfoReply *row)
+bool info_sched_row(uint32_t index, bh_SchedInfoReply *row)
 {
     bh_SchedInfoRequest request = {.index = index};
     enum status status = sched_rpc_info(CAP_SCHED, &request, row, NULL, bh_after_ms(ASK_MS));
@@ -56,12 +55,12 @@ static bool sched_row(uint32_t index, bh_SchedInfoReply *row)
 }
 
 /* CPU time of each VM's SchedContexts, in microseconds. */
-static void vms_cpu_us(const struct toolstack *ts, uint64_t us[VMS_MAX])
+void info_cpu_us(const struct toolstack *ts, uint64_t us[VMS_MAX])
 {
     bh_SchedInfoReply row;
 
     memset(us, 0, VMS_MAX * sizeof us[0]);
-    for (uint32_t i = 0; i < ROWS_MAX && sched_row(i, &row); i++)
+    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, &row); i++)
         if (row.vm_id >= VM_ID_FIRST && row.vm_id - VM_ID_FIRST < ts->vm_count)
             us[row.vm_id - VM_ID_FIRST] += bh_ticks_to_us(row.ticks);
 }
@@ -70,17 +69,20 @@ void info_list(struct toolstack *ts)
 {
     uint64_t us[VMS_MAX];
 
-    vms_cpu_us(ts, us);
+    info_cpu_us(ts, us);
     out_printf(ts, "%-32s %5s %5s %5s %6s %9s\n", "Name", "ID", "Mem", "VCPUs", "State", "Time(s)");
     for (uint32_t i = 0; i < ts->vm_count; i++) {
         const struct vm *vm = &ts->vms[i];
         char id[16] = "-";
 
+        if (vm->config.name[0] == 0)
+            continue;
         if (vm->state != VM_OFF)
             snprintf(id, sizeof id, "%u", vm_id(vm));
         out_printf(ts, "%-32s %5s %5llu %5u %6s %7llu.%llu\n", vm->config.name, id,
-                   (unsigned long long)(vm->config.memory_bytes / MIB), vm->config.vcpus, state_letters(vm),
-                   (unsigned long long)(us[i] / 1000000), (unsigned long long)(us[i] / 100000 % 10));
+                   (unsigned long long)(vm->config.memory_bytes / MIB), vm->config.vcpus,
+                   info_state_letters(vm), (unsigned long long)(us[i] / 1000000),
+                   (unsigned long long)(us[i] / 100000 % 10));
     }
 }
 
@@ -95,7 +97,7 @@ static void vm_disk_traffic(struct toolstack *ts, uint32_t session)
 {
     bh_BlkInfoReply row;
 
-    for (uint32_t i = 0; i < ROWS_MAX; i++) {
+    for (uint32_t i = 0; i < INFO_ROWS_MAX; i++) {
         bh_BlkInfoRequest request = {.index = i};
         enum status status = blk_rpc_info(CAP_BLK, &request, &row, NULL, bh_after_ms(ASK_MS));
 
@@ -159,7 +161,7 @@ static void vm_vcpus(struct toolstack *ts, const struct vm *vm)
 {
     bh_SchedInfoReply row;
 
-    for (uint32_t i = 0; i < ROWS_MAX && sched_row(i, &row); i++)
+    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, &row); i++)
         if (row.vm_id == vm_id(vm))
             out_printf(ts, "cpu              : %s on pCPU %u, weight %u, %llu ms, %llu switches\n", row.name,
                        row.pcpu, row.weight, (unsigned long long)(bh_ticks_to_us(row.ticks) / 1000),
@@ -236,7 +238,7 @@ static void info_of_services(struct toolstack *ts)
 {
     bh_SchedInfoReply row;
 
-    for (uint32_t i = 0; i < ROWS_MAX && sched_row(i, &row); i++)
+    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, &row); i++)
         if (row.vm_id == 0)
             out_printf(ts, "service          : %s on pCPU %u, weight %u, %llu ms\n", row.name, row.pcpu,
                        row.weight, (unsigned long long)(bh_ticks_to_us(row.ticks) / 1000));
@@ -244,12 +246,14 @@ static void info_of_services(struct toolstack *ts)
 
 void info_machine(struct toolstack *ts)
 {
-    uint32_t alive = 0;
+    uint32_t alive = 0, known = 0;
 
-    for (uint32_t i = 0; i < ts->vm_count; i++)
+    for (uint32_t i = 0; i < ts->vm_count; i++) {
         alive += vm_is_alive(&ts->vms[i]);
+        known += ts->vms[i].config.name[0] != 0;
+    }
     info_of_init(ts);
     info_of_mem(ts);
     info_of_services(ts);
-    out_printf(ts, "vms              : %u of %u running\n", alive, ts->vm_count);
+    out_printf(ts, "vms              : %u of %u running\n", alive, known);
 }

@@ -33,7 +33,9 @@ struct vm *vm_of_id(struct toolstack *ts, uint64_t id)
 {
     if (id < VM_ID_FIRST || id - VM_ID_FIRST >= ts->vm_count)
         return NULL;
-    return &ts->vms[id - VM_ID_FIRST];
+    struct vm *vm = &ts->vms[id - VM_ID_FIRST];
+
+    return vm->config.name[0] != 0 ? vm : NULL;
 }
 
 void console_give(struct toolstack *ts, uint32_t id)
@@ -177,7 +179,11 @@ void life_go_on(struct toolstack *ts)
     for (uint32_t i = 0; i < ts->vm_count; i++)
         if (vm_is_alive(&ts->vms[i]) && ts->vms[i].ending != END_NONE)
             vm_end(ts, &ts->vms[i]);
+    vms_forget(ts);
+    images_collect(ts);
     out_flush(ts);
+    if (ts->off_due)
+        life_machine_off(ts);
     if (ts->input_ended && !somebody_is_alive(ts))
         life_machine_off(ts);
 }

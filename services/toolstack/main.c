@@ -13,6 +13,26 @@
 
 static struct toolstack toolstack;
 
+#define EVENTS_ALL UINT64_MAX
+
+static void report_serve(struct toolstack *ts, struct bh_msg *msg)
+{
+    uint64_t badge = msg->badge;
+
+    toolstack_serve(msg, ts);
+    if (bh_reply(msg) != OK) /* before anything follows from it: who reports does not wait for that */
+        bh_log("VM %u reports and does not wait for the answer", (unsigned)badge);
+}
+
+static void look_around(struct toolstack *ts, uint64_t events)
+{
+    mgmt_run(ts, (events & MGMT_EVENT) && events != EVENTS_ALL);
+    if (events == MGMT_EVENT)
+        return;
+    life_collect_deaths(ts);
+    verbs_serve(ts);
+}
+
 int main(void)
 {
     struct toolstack *ts = &toolstack;
@@ -20,18 +40,13 @@ int main(void)
 
     toolstack_start(ts);
     for (;;) {
-        enum status status = bh_recv(SLOT_CONTROL, bh_after_ms(LOOK_MS), &msg);
+        enum status status = bh_recv(SLOT_CONTROL, ts->mgmt.again ? 0 : bh_after_ms(LOOK_MS), &msg);
 
         out_begin(ts);
-        if (status == OK && !(msg.info & INFO_SIGNAL)) {
-            toolstack_serve(&msg, ts);
-            if (bh_reply(&msg) !=
-                OK) /* before anything follows from it: who reports does not wait for that */
-                bh_log("VM %u reports and does not wait for the answer", (unsigned)msg.badge);
-        } else {
-            life_collect_deaths(ts);
-            verbs_serve(ts);
-        }
+        if (status == OK && !(msg.info & INFO_SIGNAL))
+            report_serve(ts, &msg);
+        else
+            look_around(ts, status == OK ? msg.w[0] : ts->mgmt.again ? MGMT_EVENT : EVENTS_ALL);
         life_go_on(ts);
     }
 }

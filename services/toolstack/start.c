@@ -80,7 +80,8 @@ static void records_load(struct toolstack *ts)
         if (status != OK)
             record_refuse(ts, i, status);
         ts->vms[i].config.vm_id = VM_ID_FIRST + i;
-        ts->vm_count = i + 1;
+        ts->vms[i].is_record = true;
+        ts->vm_count = ts->record_count = i + 1;
     }
 }
 
@@ -157,6 +158,8 @@ void toolstack_start(struct toolstack *ts)
     records_load(ts);
     bool again = toolstack_load(ts);
 
+    images_start(ts);
+    mgmt_start(ts);
     only_choose(ts);
     if (ts->only && !again)
         only_focus(ts);

@@ -9,6 +9,9 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "images.h"
+#include "mgmt.h"
+#include "sched.pb.h"
 #include "vm.h"
 
 #define OUT_BYTES 900u   /* bh.WriteRequest.text */
@@ -27,7 +30,14 @@ struct out {
 
 struct toolstack {
     struct vm vms[VMS_MAX];
-    uint32_t vm_count;
+    uint32_t vm_count;     /* places that were ever used */
+    uint32_t record_count; /* the first of them are the records */
+    uint32_t next_place;   /* of a VM that is created: an id is not used again at once */
+    struct image images[IMAGES_MAX];
+    uint32_t image_number; /* of the next one */
+    uint32_t stale_images; /* bit: an earlier toolstack's session may still be there */
+    struct mgmt mgmt;
+    bool off_due; /* a client asked for the machine's end: after the answer */
     char options[512];
     struct vm *only;      /* the VM whose console alone is on the wire ("console=NAME"), or NULL */
     bool input_ended;     /* the machine goes off when no VM is alive any more */
@@ -42,6 +52,8 @@ void toolstack_start(struct toolstack *ts);
 
 /* ---- persist.c: what must be known after the toolstack died */
 void toolstack_save(const struct toolstack *ts);
+/* The configuration of a VM that is no record, or no longer says what its record said. */
+void toolstack_save_config(const struct toolstack *ts, const struct vm *vm);
 /* True: a run before this one left its state, and `ts` (records loaded already) has it. */
 bool toolstack_load(struct toolstack *ts);
 
@@ -65,6 +77,14 @@ enum status vm_grant(struct vm *vm, char *error, uint32_t size) BH_NODISCARD;
 /* A session at mem with this badge, for blkdrv or init, in a fresh slot: the caller's to drop. */
 enum status memory_session_mint(uint64_t badge, slot_t *session) BH_NODISCARD;
 
+/* ---- vms.c: the places of VMs */
+/* A place for a VM that is no record; NULL: all are taken.  Its configuration is a copy of `config`. */
+struct vm *vm_add(struct toolstack *ts, const bh_VmConfig *config);
+/* Forget those that were created and do not exist any more. */
+void vms_forget(struct toolstack *ts);
+/* The VM that a person means: by name, id or UUID.  NULL: there is none. */
+struct vm *vm_named(struct toolstack *ts, const char *text);
+
 /* ---- life.c: what becomes of VMs, and of the machine */
 struct vm *vm_find(struct toolstack *ts, const char *name);
 struct vm *vm_of_id(struct toolstack *ts, uint64_t id);
@@ -83,5 +103,12 @@ void verbs_serve(struct toolstack *ts);
 void info_list(struct toolstack *ts);
 void info_machine(struct toolstack *ts);
 void info_vm(struct toolstack *ts, const struct vm *vm);
+#define INFO_ROWS_MAX 256u /* of a service's table: more are not asked for */
+/* As `xl list` shows it: "r-----". */
+const char *info_state_letters(const struct vm *vm);
+/* The index-th SchedContext that sched knows; false past the last. */
+bool info_sched_row(uint32_t index, bh_SchedInfoReply *row);
+/* CPU time of each VM's SchedContexts, in microseconds. */
+void info_cpu_us(const struct toolstack *ts, uint64_t us[VMS_MAX]);
 
 #endif

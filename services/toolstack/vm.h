@@ -2,8 +2,9 @@
 /*
  * vm.h - what the toolstack knows of each VM
  *
- * One entry per VM record of the boot bundle, in that order; a VM's id is its place + VM_ID_FIRST, so it is
- * the same each time the VM is made.
+ * One entry per VM record of the boot bundle, in that order, then those that were created over the management
+ * channel and exist now; a VM's id is its place + VM_ID_FIRST, so it is the same each time the VM is made.
+ * A free place has no name.
  */
 #ifndef TOOLSTACK_VM_H
 #define TOOLSTACK_VM_H
@@ -13,7 +14,7 @@
 
 #include "vm.pb.h"
 
-#define VMS_MAX 56u     /* BUNDLE_MODULES_MAX */
+#define VMS_MAX 96u     /* at least BUNDLE_MODULES_MAX; ids stay below 0x100 (ram_volume.h) */
 #define VM_ID_FIRST 16u /* docs/internals.md: badges */
 #define VM_TEXT_BYTES 200u
 
@@ -51,6 +52,8 @@ struct vm {
     enum vm_state state;
     bool is_paused; /* running, but its vCPUs get no time */
     uint32_t steps;
+    bool is_record;           /* it came with the boot bundle: known also when it is off */
+    uint32_t starts;          /* how often it was started */
     uint64_t started;         /* bh_now() at its last start */
     uint32_t quick_ends;      /* how often in a row it ended within seconds */
     enum vm_ending ending;    /* reported, not dealt with yet; of a preserved VM: how it ended */

@@ -260,7 +260,6 @@ def test_mistaking_a_kind_for_a_slot_does_not_compile(tmp_path):
     ('memory_kib = 2048\nthreads', 'memory_kib = 1024\nthreads', "[template.vmm] memory_kib: a vmm is made from one piece of mem's: 2048"),
     ("[domain.init]", "[domain.first]", "must come first"),
     ("[domain.init]", "[[[", "system.toml"),
-    ("heap_kib = 64", "irqs = [33]", "either a PCI function or devices and irqs"),
     ("heap_kib = 64\nlog = true", "kernel_log = true", "domain console has that already"),
 ])
 def test_bad_manifest_is_refused_by_name(tmp_path, old, new, complaint):

@@ -9,7 +9,8 @@
  * links: services/toolstack/start.c services/toolstack/build.c services/toolstack/life.c
  * links: services/toolstack/verbs.c services/toolstack/info.c services/toolstack/out.c
  * links: services/toolstack/persist.c services/toolstack/policy.c services/toolstack/text.c
- * links: services/toolstack/serve.c services/toolstack/vmm_slots.c lib/bh/status.c
+ * links: services/toolstack/serve.c services/toolstack/vmm_slots.c services/toolstack/vms.c
+ * links: lib/bh/status.c build/gen/vm.pb.c
  * flags: -Iservices/toolstack
  */
 #include <setjmp.h>
@@ -24,6 +25,7 @@
 
 #include "bh.h"
 #include "blk_rpc.h"
+#include "caps_toolstack.h"
 #include "console_rpc.h"
 #include "init_rpc.h"
 #include "mem_rpc.h"
@@ -50,7 +52,35 @@ static uint32_t minted_count; /* sessions that we hold */
 static bh_NetOpenRequest opened[2];
 static jmp_buf off; /* where the machine goes when it is off */
 
+#define PERSIST_BYTES (DOMAIN_PERSIST * 4096u)
+
 /* ---- the fakes */
+
+void images_start(struct toolstack *t)
+{
+    (void)t;
+}
+
+void images_collect(struct toolstack *t)
+{
+    (void)t;
+}
+
+void images_describe(struct toolstack *t, bh_VmConfig *config)
+{
+    (void)t, (void)config;
+}
+
+enum status images_map(struct toolstack *t, const struct vm *vm, char *error, uint32_t error_bytes)
+{
+    (void)t, (void)vm, (void)error, (void)error_bytes;
+    return OK;
+}
+
+void mgmt_start(struct toolstack *t)
+{
+    (void)t;
+}
 
 /* A VM, or 1016 for disk 0 of VM 16, 2016 for its disk 1. */
 static uint32_t memory_of(uint32_t id)
@@ -347,7 +377,7 @@ static void record(const char *name, bool autostart, uint32_t disks)
 static int scene(void **state)
 {
     (void)state;
-    memset((void *)(uintptr_t)PERSIST_IPA, 0, 4096);
+    memset((void *)(uintptr_t)PERSIST_IPA, 0, PERSIST_BYTES);
     memset(&ts, 0, sizeof ts);
     record_count = 0;
     options = "";
@@ -859,7 +889,7 @@ static void a_restarted_toolstack_finds_its_vms(void **state)
 
 static int persist_page(void **state)
 {
-    void *page = mmap((void *)(uintptr_t)PERSIST_IPA, 4096, PROT_READ | PROT_WRITE,
+    void *page = mmap((void *)(uintptr_t)PERSIST_IPA, PERSIST_BYTES, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
     (void)state;

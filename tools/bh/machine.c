@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "broker.h"
 #include "fail.h"
 #include "wire.h"
 
@@ -33,7 +34,8 @@
 struct machine {
     const struct options *options;
     pid_t qemu;
-    int line; /* the serial line: our end of a socket pair */
+    int line;              /* the serial line: our end of a socket pair */
+    struct broker *broker; /* NULL: the machine has no management channel */
     struct wire wire;
     char keys[CHUNK]; /* read from stdin, not yet taken by QEMU */
     size_t key_bytes;
@@ -98,7 +100,7 @@ static char *escape_commas(const char *path)
 }
 
 /* The reference machine (docs/design.md, 8). */
-static char **qemu_arguments(const struct options *o, int image_fd)
+static char **qemu_arguments(const struct options *o, int image_fd, int port)
 {
     char **argv = must_alloc((64 + o->qemu_arg_count) * sizeof(*argv));
     uint32_t n = 0;
@@ -130,13 +132,21 @@ static char **qemu_arguments(const struct options *o, int image_fd)
         argv[n++] = "virtio-blk-pci,drive=d,addr=0x2,iommu_platform=on,disable-legacy=on";
     }
     n = net_arguments(&o->net, argv, n);
+    if (port >= 0) {
+        argv[n++] = "-chardev";
+        argv[n++] = must_print("socket,id=mgmt,fd=%d", port);
+        argv[n++] = "-device";
+        argv[n++] = "virtio-serial-pci,id=mgmt-bus,max_ports=2,addr=0x4,iommu_platform=on,disable-legacy=on";
+        argv[n++] = "-device";
+        argv[n++] = "virtserialport,bus=mgmt-bus.0,nr=1,chardev=mgmt,name=bulkhead.mgmt";
+    }
     for (uint32_t i = 0; i < o->qemu_arg_count; i++)
         argv[n++] = (char *)o->qemu_args[i];
     argv[n] = NULL;
     return argv;
 }
 
-static _Noreturn void qemu_exec(char **argv, int line)
+static _Noreturn void qemu_exec(char **argv, int line, int port)
 {
     /* It gets none of the terminal's signals, and does not outlive the tool. */
     setsid();
@@ -144,6 +154,8 @@ static _Noreturn void qemu_exec(char **argv, int line)
     signal(SIGPIPE, SIG_DFL);
     if (dup2(line, STDIN_FILENO) < 0 || dup2(line, STDOUT_FILENO) < 0)
         _exit(127);
+    if (port >= 0)
+        fcntl(port, F_SETFD, 0);
     execvp(argv[0], argv);
     complain("cannot run %s: %s", argv[0], strerror(errno));
     _exit(127);
@@ -151,17 +163,24 @@ static _Noreturn void qemu_exec(char **argv, int line)
 
 static void qemu_start(struct machine *m, int image_fd)
 {
-    char **argv = qemu_arguments(m->options, image_fd);
-    int pair[2];
+    bool is_managed = !m->options->no_socket && !m->options->init;
+    int pair[2], port[2] = {-1, -1};
+    char **argv;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
+        (is_managed && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, port) < 0))
         fail("cannot make a socket pair: %s", strerror(errno));
+    if (is_managed)
+        m->broker = broker_open(m->options, port[0]);
+    argv = qemu_arguments(m->options, image_fd, port[1]);
     m->qemu = fork();
     if (m->qemu < 0)
         fail("cannot start QEMU: %s", strerror(errno));
     if (m->qemu == 0)
-        qemu_exec(argv, pair[1]);
+        qemu_exec(argv, pair[1], port[1]);
     close(pair[1]);
+    if (is_managed)
+        close(port[1]);
     m->line = pair[0];
     fcntl(m->line, F_SETFL, O_NONBLOCK);
 }
@@ -253,18 +272,21 @@ static void pump(struct machine *m)
     while (!caught_signal) {
         bool sending = m->speaks && (m->key_bytes || m->end_of_input_due);
         bool reading = m->input_open && m->key_bytes < sizeof(m->keys);
-        struct pollfd fds[] = {
+        struct pollfd fds[2 + BROKER_POLL_MAX] = {
             {.fd = m->line, .events = (short)(POLLIN | (sending ? POLLOUT : 0))},
             {.fd = reading ? STDIN_FILENO : -1, .events = POLLIN},
         };
+        unsigned managed = m->broker ? broker_wants(m->broker, fds + 2) : 0;
         int left = milliseconds_left(m);
 
         if (left == 0) {
             m->timed_out = !m->wire.ended;
             return;
         }
-        if (poll(fds, 2, left) < 0)
+        if (poll(fds, 2 + managed, left) < 0)
             continue;
+        if (m->broker)
+            broker_serve(m->broker, fds + 2, managed);
         if (fds[1].revents)
             pump_input(m);
         if (fds[0].revents & POLLOUT)
@@ -336,5 +358,7 @@ int machine_run(const struct options *options, int image_fd)
     write_out(rest, wire_flush(&m.wire, rest));
     qemu_status = qemu_end(&m, !m.timed_out && !caught_signal && milliseconds_left(&m) != 0);
     terminal_restore();
+    if (m.broker)
+        broker_end(m.broker);
     return machine_status(&m, qemu_status);
 }

@@ -11,9 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fail.h"
+
+#define MACHINE_NAME_MAX 31u /* bh.MgmtHello.machine */
 
 enum option_key {
     OPT_CONSOLE = 256,
@@ -32,6 +36,9 @@ enum option_key {
     OPT_INIT,
     OPT_DIRECTORY,
     OPT_WRITE_IMAGE,
+    OPT_NAME,
+    OPT_SOCKET,
+    OPT_TCP,
 };
 
 static const struct option long_options[] = {
@@ -51,6 +58,9 @@ static const struct option long_options[] = {
     {"init", required_argument, NULL, OPT_INIT},
     {"directory", required_argument, NULL, OPT_DIRECTORY},
     {"write-image", required_argument, NULL, OPT_WRITE_IMAGE},
+    {"name", required_argument, NULL, OPT_NAME},
+    {"socket", required_argument, NULL, OPT_SOCKET},
+    {"tcp", required_argument, NULL, OPT_TCP},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -70,6 +80,10 @@ void options_help(void)
         "  --memory SIZE       physical memory (2G)\n"
         "  --timeout SECONDS   end the machine after that long, with status 124\n"
         "  --later FILE.cfg    this VM is known to the machine but not started: `create NAME` does\n"
+        "  --name NAME         the machine's name, by which its management channel is found (default)\n"
+        "  --socket PATH       the management channel's socket (in $XDG_RUNTIME_DIR/bulkhead); none: no "
+        "channel\n"
+        "  --tcp PORT          the management channel on 127.0.0.1 too: for every user of this host\n"
         "  --icount            one instruction is one nanosecond of the machine's time\n"
         "\n"
         "for tests:\n"
@@ -160,6 +174,42 @@ static const char *own_directory(void)
     return path;
 }
 
+static void name_check(const char *name)
+{
+    const char *allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+    if (!*name || *name == '.' || strlen(name) > MACHINE_NAME_MAX || name[strspn(name, allowed)])
+        fail_usage("--name %s: up to %u letters, digits, '.', '_' and '-' are needed", name,
+                   MACHINE_NAME_MAX);
+}
+
+static uint64_t boot_half(const uint8_t *bytes)
+{
+    uint64_t value;
+
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
+/* What the machine tells its clients about itself. */
+static void add_identity(struct options *o)
+{
+    uint8_t boot[16];
+    char *word = must_print("machine=%s", o->name ? o->name : "default");
+
+    add_bundle_option(o, word);
+    free(word);
+    if (getrandom(boot, sizeof(boot), 0) != sizeof(boot))
+        fail("getrandom: %s", strerror(errno));
+    word = must_print("boot=%016llx%016llx", (unsigned long long)boot_half(boot),
+                      (unsigned long long)boot_half(boot + 8));
+    add_bundle_option(o, word);
+    free(word);
+    word = must_print("started=%lld", (long long)time(NULL));
+    add_bundle_option(o, word);
+    free(word);
+}
+
 static void option_apply(struct options *o, int key, const char *value)
 {
     switch (key) {
@@ -213,6 +263,17 @@ static void option_apply(struct options *o, int key, const char *value)
     case OPT_WRITE_IMAGE:
         o->write_image = value;
         break;
+    case OPT_NAME:
+        name_check(value);
+        o->name = value;
+        break;
+    case OPT_SOCKET:
+        o->no_socket = !strcmp(value, "none");
+        o->socket = o->no_socket ? NULL : value;
+        break;
+    case OPT_TCP:
+        o->tcp_port = number_parse("--tcp", value, 1, 65535);
+        break;
     case 'h':
         options_help();
         exit(0);
@@ -239,6 +300,8 @@ struct options options_parse(int argc, char **argv)
         o.directory = own_directory();
     if (!o.kernel)
         o.kernel = must_print("%s/kernel/kernel.bin", o.directory);
+    if (!o.no_socket && !o.init)
+        add_identity(&o);
     if (o.console) {
         char *word = must_print("console=%s", o.console);
 

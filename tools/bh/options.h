@@ -25,6 +25,10 @@ struct options {
     struct net_options net;
     const char *directory; /* where kernel/kernel.bin and services/ are */
     const char *kernel;
+    const char *name;        /* of the machine; NULL: the first one is "default" */
+    const char *socket;      /* of the management channel; NULL: its usual place */
+    uint32_t tcp_port;       /* besides; 0: none */
+    bool no_socket;          /* the machine has no management channel */
     const char *init;        /* a program in init's place, for tests on a bare kernel */
     const char *write_image; /* write the boot image here and stop */
     char bundle_options[512];

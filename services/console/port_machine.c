@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * port_machine.c - what the management port asks of the kernel (port.h, lib/virtio/driver.h)
+ *
+ * Always true:  the device reaches nothing but the pages of struct port_memory, and cannot write the first of
+ * them.
+ */
+#include <stddef.h>
+
+#include "caps_console.h"
+#include "device.h"
+#include "driver.h"
+#include "port.h"
+#include "service.h"
+
+_Static_assert(MACHINE_BAR_BYTES == DEVICE_BAR_BYTES, "lib/virtio and lib/bh agree");
+
+static struct device device = {
+    .first = DOMAIN_PCI_DEVICE,
+    .regions = CAP_DEVICE0 + DOMAIN_PCI_DEVICE,
+    .region_count = CAP_DEVICE_COUNT - DOMAIN_PCI_DEVICE,
+    .iospace = CAP_IOSPACE0,
+    .irq = CAP_IRQ0 + DOMAIN_PCI_IRQ,
+};
+
+uint64_t machine_now(void)
+{
+    return bh_now();
+}
+
+uint64_t machine_after_ms(uint64_t ms)
+{
+    return bh_after_ms(ms);
+}
+
+/* Outer shareable: the device is a master outside of the CPUs' inner domain. */
+void machine_dma_barrier(void)
+{
+    __asm__ volatile("dmb osh" ::: "memory");
+}
+
+volatile uint8_t *machine_bar(uint32_t index)
+{
+    return device_bar(&device, index);
+}
+
+bool port_device_is_there(void)
+{
+    return device_is_there(&device);
+}
+
+const uint8_t *port_pci_config(void)
+{
+    return (const uint8_t *)(uintptr_t)(DEVICE_IPA + (uint64_t)device.first * DEVICE_BAR_BYTES);
+}
+
+struct port_memory *port_memory_make(void)
+{
+    uint8_t *memory;
+    enum status status = device_memory(&device, PORT_PAGES, PORT_PAGES_READ_ONLY, PORT_IOVA, &memory);
+
+    if (status == OK)
+        status = device_events(&device, EVENT_PORT, EVENT_PORT_FAULT);
+    return status == OK ? (struct port_memory *)(void *)memory : NULL;
+}
+
+void port_irq_ack(void)
+{
+    device_irq_ack(&device);
+}
+
+uint64_t port_faults(uint64_t *address)
+{
+    struct dma_fault fault = device_fault(&device);
+
+    *address = fault.address;
+    return fault.count;
+}
