@@ -422,24 +422,30 @@ TEST(guest, asleep_is_suspended_and_goes_on)
 TEST(guest, line_stays_pending_as_long_as_it_is_asserted)
 {
     struct bh_msg m;
-    uint64_t flags, priority;
+    uint64_t flags, priority, taken = 0;
 
     guest_make(0, 0, &program_interrupts);
     EXPECT(bh_vcpu_virq_config(G_VCPU(0), INTID, VIRQ_ENABLED | VIRQ_LEVEL | VIRQ_GROUP1, 0x80), OK);
     guest_start(0);
     guest_expect_hvc(0, 2, &m);
-    EXPECT(bh_vcpu_virq_inject(G_VCPU(0), INTID, 1), OK);
-    EXPECT(bh_vcpu_virq_read(G_VCPU(0), INTID, &flags, &priority), OK);
-    EXPECT(flags, VIRQ_ENABLED | VIRQ_LEVEL | VIRQ_GROUP1 | VIRQ_LINE | VIRQ_PENDING);
-    EXPECT(priority, 0x80);
-    guest_reply(REPLY_DONE, 0, 0);
-    /* It takes it again and again, and gets nothing else done, however long it runs. */
-    uint64_t began = ticks_of(0);
-    for (unsigned i = 0; i < 200 && bh_ticks_to_us(ticks_of(0) - began) < 3000; i++)
-        EXPECT(bh_endpoint_recv(G_EXITS(0), bh_after_ms(5), &m), ERR_TIME);
-    EXPECT(bh_vcpu_virq_inject(G_VCPU(0), INTID, 0), OK);
-    guest_expect_hvc(0, 2, &m);
-    EXPECT(m.w[0] > 1, 1);
+    /* It takes it again and again, and gets nothing else done, however long it runs.  (Of that time the host
+     * may have given it next to nothing: then once more.) */
+    for (unsigned tries = 0; tries < 20 && taken < 2; tries++) {
+        uint64_t before = m.w[0], began;
+
+        EXPECT(bh_vcpu_virq_inject(G_VCPU(0), INTID, 1), OK);
+        EXPECT(bh_vcpu_virq_read(G_VCPU(0), INTID, &flags, &priority), OK);
+        EXPECT(flags, VIRQ_ENABLED | VIRQ_LEVEL | VIRQ_GROUP1 | VIRQ_LINE | VIRQ_PENDING);
+        EXPECT(priority, 0x80);
+        guest_reply(REPLY_DONE, 0, 0);
+        began = ticks_of(0);
+        for (unsigned i = 0; i < 200 && bh_ticks_to_us(ticks_of(0) - began) < 3000; i++)
+            EXPECT(bh_endpoint_recv(G_EXITS(0), bh_after_ms(5), &m), ERR_TIME);
+        EXPECT(bh_vcpu_virq_inject(G_VCPU(0), INTID, 0), OK);
+        guest_expect_hvc(0, 2, &m);
+        taken = m.w[0] - before;
+    }
+    EXPECT(taken > 1, 1);
     EXPECT(bh_vcpu_virq_read(G_VCPU(0), INTID, &flags, &priority), OK);
     EXPECT(flags & (VIRQ_LINE | VIRQ_PENDING | VIRQ_ACTIVE), 0);
 }
