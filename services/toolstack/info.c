@@ -124,7 +124,7 @@ static void vm_net_traffic(struct toolstack *ts, uint32_t session)
 {
     bh_NetInfoReply row;
 
-    for (uint32_t i = 0; i < ROWS_MAX; i++) {
+    for (uint32_t i = 0; i < INFO_ROWS_MAX; i++) {
         bh_NetInfoRequest request = {.index = i};
         enum status status = net_rpc_info(CAP_NET, &request, &row, NULL, bh_after_ms(ASK_MS));
 
