@@ -41,7 +41,7 @@ static const char *read_bridge(struct entry *e, const char *value)
 {
     if (!*value || strlen(value) >= sizeof(e->vif->bridge))
         return "a network's name has 1 to 12 characters";
-    strcpy(e->vif->bridge, value);
+    snprintf(e->vif->bridge, sizeof(e->vif->bridge), "%s", value);
     return NULL;
 }
 

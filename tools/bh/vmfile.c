@@ -275,7 +275,7 @@ static void read_vif(struct reader *r, const char *text, uint32_t index)
 
 static void read_vifs(struct reader *r)
 {
-    bh_VmConfig *config = &r->vm->config;
+    const size_t most = sizeof(r->vm->config.vifs) / sizeof(r->vm->config.vifs[0]);
     XLU_ConfigList *list;
     int count, error = xlu_cfg_get_list(r->xlu, "vif", &list, &count, 1);
 
@@ -283,8 +283,8 @@ static void read_vifs(struct reader *r)
         return;
     if (error)
         fail_at(r, "vif", "a list is needed, as ['bridge=br0']");
-    if (count > (int)(sizeof(config->vifs) / sizeof(config->vifs[0])))
-        fail_at(r, "vif", "more than %zu interfaces", sizeof(config->vifs) / sizeof(config->vifs[0]));
+    if (count > (int)most)
+        fail_at(r, "vif", "more than %zu interfaces", most);
     for (int i = 0; i < count; i++) {
         const char *text = xlu_cfg_get_listitem(list, i);
 
