@@ -16,7 +16,7 @@ $(GUESTS)/vmlinuz: $(ARM64)/.stamp
 	$(Q)mkdir -p $(@D)
 	$(Q)cp $(ARM64)/boot/vmlinuz-*-cloud-arm64 $@
 
-$(GUESTS)/initrd.gz: guests/linux/make-initrd guests/linux/init guests/linux/modules $(ARM64)/.stamp
+$(GUESTS)/initrd.gz: guests/linux/make-initrd guests/linux/init guests/linux/dhcp guests/linux/modules $(ARM64)/.stamp
 	$(call say,GUEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)guests/linux/make-initrd $(ARM64) $@

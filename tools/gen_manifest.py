@@ -301,8 +301,8 @@ class Network(Table):
 
     def __init__(self, name, table):
         super().__init__(f"[network.{name}]", table, NETWORK_KEYS)
-        if not re.match(r"[a-z][a-z0-9_-]{0,30}$", name):
-            raise ManifestError(f"{self.where}: not a name (small letters, digits, `_`, `-`, at most 31)")
+        if not re.match(r"[a-z][a-z0-9_-]{0,11}$", name):  # bh.Vif.bridge in idl/vm.options
+            raise ManifestError(f"{self.where}: not a name (small letters, digits, `_`, `-`, at most 12)")
         self.name, self.mode = name, self.needed("mode")
         if self.mode not in NETWORK_MODES:
             self.fail("mode", f"`{self.mode}` is not one of {', '.join(NETWORK_MODES)}")

@@ -14,7 +14,7 @@ const char tiny_name[] = "holes";
 static bool is_device(uint64_t page)
 {
     return (page >= GICD && page < GICD + 64 * KIB) || (page >= GICR(0) && page < GICR(16)) || page == UART ||
-           page == RTC || page == VIRTIO(0);
+           page == RTC || page == VIRTIO(0) || page == VIRTIO(8);
 }
 
 static void expect_abort(uint64_t esr, uint32_t class, const char *claim, uint64_t address)
@@ -81,7 +81,7 @@ void tiny_run(void)
     for (uint64_t a = 0x08000000; a < 0x0a100000; a += 4 * KIB)
         if (!is_device(a))
             probe(a + 8);
-    for (uint64_t place = 5; place < 8; place++)
+    for (uint64_t place = 5; place < 16; place++)
         probe_empty_place(VIRTIO(place));
     for (uint64_t bit = 33; bit < 39; bit++)
         probe(1ul << bit);

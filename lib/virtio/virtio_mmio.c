@@ -114,6 +114,14 @@ void virtio_mmio_break(struct virtio_mmio *v)
         interrupt_raise(v, INTERRUPT_CONFIG); /* 2.1.2: only after DRIVER_OK */
 }
 
+void virtio_mmio_config_changed(struct virtio_mmio *v)
+{
+    v->config_generation++;
+    registers_show(v);
+    if (virtio_mmio_is_live(v))
+        interrupt_raise(v, INTERRUPT_CONFIG);
+}
+
 static void device_kick(struct virtio_mmio *v, uint32_t queue)
 {
     if (virtio_mmio_is_live(v) && queue < v->kind->queue_count && v->queues[queue].is_started)

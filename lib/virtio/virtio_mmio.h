@@ -73,6 +73,8 @@ bool virtio_mmio_is_live(const struct virtio_mmio *v);
 bool virtio_mmio_has(const struct virtio_mmio *v, uint64_t feature);
 /* Chains were given back on this queue: interrupt the driver if it wants that. */
 void virtio_mmio_used(struct virtio_mmio *v, uint32_t queue);
+/* Bytes of v->config are others now (2.4): tell the driver, if there is one. */
+void virtio_mmio_config_changed(struct virtio_mmio *v);
 /* The driver broke the rules (2.1.2): stop until it resets the device. */
 void virtio_mmio_break(struct virtio_mmio *v);
 

@@ -207,16 +207,29 @@ enum status vring_take(struct vring *ring, struct vring_chain *chain, bool *foun
     return OK;
 }
 
-void vring_give(struct vring *ring, uint32_t head, uint32_t written_bytes)
+void vring_give_all(struct vring *ring, const struct vring_used_element *given, uint32_t count)
 {
     if (!ring_is_usable(ring))
         return;
-    uint32_t place = ring->used_index & (ring->size - 1);
-    uint32_t element[2] = {head, written_bytes};
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t place = ring->used_index & (ring->size - 1);
 
-    memcpy(ring->used + 4 + 8 * (size_t)place, element, sizeof element);
-    ring->used_index++;
-    shared_store(used_index_at(ring), ring->used_index); /* releases the element and the data before it */
+        memcpy(ring->used + 4 + sizeof given[i] * place, &given[i], sizeof given[i]);
+        ring->used_index++;
+    }
+    shared_store(used_index_at(ring), ring->used_index); /* releases the elements and the data before them */
+}
+
+void vring_give(struct vring *ring, uint32_t head, uint32_t written_bytes)
+{
+    struct vring_used_element element = {head, written_bytes};
+
+    vring_give_all(ring, &element, 1);
+}
+
+void vring_take_back(struct vring *ring, uint32_t count)
+{
+    ring->avail_taken = (uint16_t)(ring->avail_taken - count);
 }
 
 bool vring_must_interrupt(struct vring *ring)

@@ -70,6 +70,10 @@ void vring_reset(struct vring *ring);
 enum status vring_take(struct vring *ring, struct vring_chain *chain, bool *found) BH_NODISCARD;
 /* Give a chain back, with how many bytes were written into its writable segments. */
 void vring_give(struct vring *ring, uint32_t head, uint32_t written_bytes);
+/* The same for several chains, which the driver sees all at once. */
+void vring_give_all(struct vring *ring, const struct vring_used_element *given, uint32_t count);
+/* The `count` chains that were taken last, and not given back, will be taken again (and judged again). */
+void vring_take_back(struct vring *ring, uint32_t count);
 /* Should the driver be interrupted for what was given since the last call that said yes? */
 bool vring_must_interrupt(struct vring *ring);
 

@@ -181,7 +181,7 @@ enum status plan_admit(const struct domain *domain, uint32_t vm_id, char *error,
 
 /* ---- vmm.c -------------------------------------------------------------------------------------------- */
 /* pcpus: of each of the VM's vCPUs; session: the VM's at mem. */
-enum status vmm_create(const bh_VmConfig *config, const uint32_t *pcpus, uint32_t pcpu_count, slot_t session,
+enum status vmm_create(const bh_VmConfig *config, const uint8_t *pcpus, uint32_t pcpu_count, slot_t session,
                        char *error, uint32_t error_bytes);
 struct vmm *vmm_find(uint32_t vm_id);
 void vmm_name_make(char *name, uint32_t name_bytes, const char *vm_name); /* "debian1 vmm" */

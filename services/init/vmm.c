@@ -58,7 +58,7 @@ static enum status image_judge(const char *what, const char *name, uint64_t byte
     return ERR_EXIST;
 }
 
-static enum status pcpus_judge(const bh_VmConfig *config, const uint32_t *pcpus, uint32_t pcpu_count,
+static enum status pcpus_judge(const bh_VmConfig *config, const uint8_t *pcpus, uint32_t pcpu_count,
                                char *error, uint32_t error_bytes)
 {
     if (pcpu_count == 0 || pcpu_count != config->vcpus || pcpu_count > manifest_vmm.thread_max + 1) {
@@ -148,7 +148,7 @@ void vmm_name_make(char *name, uint32_t name_bytes, const char *vm_name)
     snprintf(name, name_bytes, "%.26s vmm", vm_name);
 }
 
-static void vmm_describe(struct vmm *vmm, const bh_VmConfig *config, const uint32_t *pcpus)
+static void vmm_describe(struct vmm *vmm, const bh_VmConfig *config, const uint8_t *pcpus)
 {
     struct domain *domain = &vmm->domain;
 
@@ -318,7 +318,7 @@ static enum status vmm_build(struct vmm *vmm, bh_VmConfig *config, const struct 
     return status;
 }
 
-enum status vmm_create(const bh_VmConfig *wanted, const uint32_t *pcpus, uint32_t pcpu_count, slot_t session,
+enum status vmm_create(const bh_VmConfig *wanted, const uint8_t *pcpus, uint32_t pcpu_count, slot_t session,
                        char *error, uint32_t error_bytes)
 {
     const struct image *kernel, *ramdisk = NULL;

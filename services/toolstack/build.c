@@ -14,6 +14,7 @@
 #include "console_rpc.h"
 #include "init_rpc.h"
 #include "mem_rpc.h"
+#include "net_rpc.h"
 #include "ram_volume.h"
 #include "sched_rpc.h"
 #include "toolstack.h"
@@ -24,6 +25,7 @@
 #define MEM_BLOCK_BYTES 0x200000ull /* mem gives whole pieces of this size */
 
 _Static_assert(sizeof(((bh_VmConfig *)0)->disks) / sizeof(bh_Disk) == VMM_DISKS_MAX, "a slot per disk");
+_Static_assert(sizeof(((bh_VmConfig *)0)->vifs) / sizeof(bh_Vif) == VMM_NETS_MAX, "a slot per interface");
 
 /* The outcome of a request: what the message's way said, then what the server said.  `what` names the
  * resource. */
@@ -49,6 +51,11 @@ static uint32_t step_disk(uint32_t index)
 static uint32_t step_ram(uint32_t index)
 {
     return (uint32_t)STEP_RAM0 << index;
+}
+
+static uint32_t step_net(uint32_t index)
+{
+    return (uint32_t)STEP_NET0 << index;
 }
 
 static void step_begin(struct toolstack *ts, struct vm *vm, uint32_t step)
@@ -137,6 +144,53 @@ static enum status vm_open_disk(struct toolstack *ts, struct vm *vm, uint32_t in
     return judge(status, reply.status, reply.error, what, error);
 }
 
+/* The file did not say which network: the first one of the manifest. */
+static enum status network_choose(const bh_Vif *vif, bh_NetOpenRequest *request, const char *what,
+                                  char *error)
+{
+    static const bh_NetNetworkRequest first = bh_NetNetworkRequest_init_zero;
+    bh_NetNetworkReply reply;
+    enum status status = OK;
+
+    snprintf(request->network, sizeof request->network, "%s", vif->bridge);
+    if (vif->bridge[0] != 0)
+        return OK;
+    status = net_rpc_network(CAP_NET, &first, &reply, NULL, bh_after_ms(ASK_MS));
+    status = judge(status, reply.status, "there is no network", what, error);
+    if (status == OK)
+        snprintf(request->network, sizeof request->network, "%s", reply.name);
+    return status;
+}
+
+static enum status vm_open_net(struct toolstack *ts, struct vm *vm, uint32_t index, char *error)
+{
+    const bh_Vif *vif = &vm->config.vifs[index];
+    bh_NetOpenRequest request = bh_NetOpenRequest_init_zero;
+    bh_NetStatus reply;
+    char what[32];
+    enum status status;
+
+    snprintf(what, sizeof what, "vif %u", (unsigned)index);
+    status = network_choose(vif, &request, what, error);
+    if (status != OK)
+        return status;
+    request.session = vm_id(vm) << 8 | index;
+    snprintf(request.name, sizeof request.name, "%s.%u", vm->config.name, (unsigned)index);
+    memcpy(request.mac, vif->mac, sizeof request.mac);
+    request.ipv4_count = vif->ipv4_count;
+    memcpy(request.ipv4, vif->ipv4, sizeof vif->ipv4);
+    request.ipv6_count = vif->ipv6.size == sizeof request.ipv6[0];
+    memcpy(request.ipv6[0], vif->ipv6.bytes, sizeof request.ipv6[0]);
+    request.any_address = vif->any_address;
+    request.learn = !vif->any_address && vif->ipv4_count == 0 && vif->ipv6.size == 0;
+    request.vlan = vif->vlan;
+    request.has_from_vm = true;
+    request.from_vm.bytes = (uint64_t)vif->rate * 1000;
+    step_begin(ts, vm, step_net(index));
+    status = net_rpc_open(CAP_NET, &request, &reply, NULL, bh_after_ms(ASK_MS));
+    return judge(status, reply.status, reply.error, what, error);
+}
+
 static enum status vm_open_console(struct toolstack *ts, struct vm *vm, char *error)
 {
     bh_ConsoleOpenRequest request = {.vm_id = vm_id(vm)};
@@ -189,6 +243,8 @@ static enum status vm_build(struct toolstack *ts, struct vm *vm, char *error)
         status = vm_open_memory(ts, vm, error);
     for (uint32_t i = 0; status == OK && i < vm->config.disks_count; i++)
         status = vm_open_disk(ts, vm, i, error);
+    for (uint32_t i = 0; status == OK && i < vm->config.vifs_count; i++)
+        status = vm_open_net(ts, vm, i, error);
     if (status == OK)
         status = vm_open_console(ts, vm, error);
     if (status == OK)
@@ -241,6 +297,15 @@ static enum status undo_ram(const struct vm *vm, uint32_t index, char *error)
     enum status status = mem_rpc_close(CAP_MEM, &request, &reply, NULL, bh_after_ms(BUILD_MS));
 
     return judge(status, reply.status, reply.error, "disk: memory", error);
+}
+
+static enum status undo_net(const struct vm *vm, uint32_t index, char *error)
+{
+    bh_NetCloseRequest request = {.session = vm_id(vm) << 8 | index};
+    bh_NetStatus reply;
+    enum status status = net_rpc_close(CAP_NET, &request, &reply, NULL, bh_after_ms(ASK_MS));
+
+    return judge(status, reply.status, reply.error, "vif", error);
 }
 
 static enum status undo_console(const struct vm *vm, uint32_t keep_focus, char *error)
@@ -317,6 +382,8 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
     undo(ts, vm, STEP_CONSOLE, keep_focus, undo_console);
     undo(ts, vm, STEP_SCHED, 0, undo_sched);
     undo(ts, vm, STEP_DOMAIN, 0, undo_domain);
+    for (uint32_t i = 0; i < VMM_NETS_MAX; i++) /* netdrv takes the lanes away: from nobody, by now */
+        undo(ts, vm, step_net(i), i, undo_net);
     undo(ts, vm, STEP_MEM, 0, undo_memory);
     vm->state = VM_OFF;
     vm->is_paused = false;

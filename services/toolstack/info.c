@@ -10,6 +10,7 @@
 #include "caps_toolstack.h"
 #include "init_rpc.h"
 #include "mem_rpc.h"
+#include "net_rpc.h"
 #include "policy.h"
 #include "sched_rpc.h"
 #include "toolstack.h"
@@ -110,6 +111,52 @@ static void vm_disk_traffic(struct toolstack *ts, uint32_t session)
     }
 }
 
+static void counters_tell(struct toolstack *ts, const char *way, const bh_NetCounters *c)
+{
+    uint64_t dropped =
+        c->dropped_rate + c->dropped_full + c->dropped_spoofed + c->dropped_malformed + c->dropped_flood;
+
+    out_printf(ts, ", %llu packets (%llu bytes) %s, %llu dropped", (unsigned long long)c->packets,
+               (unsigned long long)c->bytes, way, (unsigned long long)dropped);
+}
+
+static void vm_net_traffic(struct toolstack *ts, uint32_t session)
+{
+    bh_NetInfoReply row;
+
+    for (uint32_t i = 0; i < INFO_ROWS_MAX; i++) {
+        bh_NetInfoRequest request = {.index = i};
+        enum status status = net_rpc_info(CAP_NET, &request, &row, NULL, bh_after_ms(ASK_MS));
+
+        if (status != OK || row.status != OK)
+            return;
+        if (row.session != session)
+            continue;
+        out_printf(ts, " on %s, link %s", row.network, row.link ? "up" : "down");
+        for (uint32_t j = 0; j < row.ipv4_count; j++)
+            out_printf(ts, ", %u.%u.%u.%u", row.ipv4[j] >> 24, row.ipv4[j] >> 16 & 255,
+                       row.ipv4[j] >> 8 & 255, row.ipv4[j] & 255);
+        counters_tell(ts, "sent", &row.from_vm);
+        counters_tell(ts, "received", &row.to_vm);
+        return;
+    }
+}
+
+static void vm_nets(struct toolstack *ts, const struct vm *vm)
+{
+    for (uint32_t i = 0; i < vm->config.vifs_count; i++) {
+        const uint8_t *mac = vm->config.vifs[i].mac;
+
+        out_printf(ts, "vif              : %u is %02x:%02x:%02x:%02x:%02x:%02x", i, mac[0], mac[1], mac[2],
+                   mac[3], mac[4], mac[5]);
+        if (vm->state != VM_OFF)
+            vm_net_traffic(ts, vm_id(vm) << 8 | i);
+        else
+            out_printf(ts, " on %s", vm->config.vifs[i].bridge);
+        out_printf(ts, "\n");
+    }
+}
+
 static void vm_vcpus(struct toolstack *ts, const struct vm *vm)
 {
     bh_SchedInfoReply row;
@@ -144,6 +191,7 @@ void info_vm(struct toolstack *ts, const struct vm *vm)
             vm_disk_traffic(ts, config->vm_id << 8 | i);
         out_printf(ts, "\n");
     }
+    vm_nets(ts, vm);
     if (vm->state != VM_OFF)
         vm_vcpus(ts, vm);
 }

@@ -15,6 +15,7 @@
 #include "init_rpc.h"
 #include "mem_rpc.h"
 #include "mgmt_wire.h"
+#include "net_rpc.h"
 #include "text.h"
 #include "toolstack.h"
 
@@ -196,7 +197,28 @@ uint32_t mgmt_on_block_list(struct wire_call *call, const bh_MgmtVmRequest *requ
     return bh_MgmtStatus_MGMT_OK;
 }
 
-/* No VM has an interface yet. */
+/* What netdrv knows of a session: its network, addresses and the link. */
+static void network_state(uint32_t session, bh_MgmtNetwork *interface)
+{
+    bh_NetInfoReply row;
+
+    for (uint32_t i = 0; i < INFO_ROWS_MAX; i++) {
+        bh_NetInfoRequest request = {.index = i};
+        enum status status = net_rpc_info(CAP_NET, &request, &row, NULL, bh_after_ms(ASK_MS));
+
+        if (status != OK || row.status != OK)
+            return;
+        if (row.session != session)
+            continue;
+        snprintf(interface->network, sizeof interface->network, "%s", row.network);
+        interface->link = row.link;
+        interface->attached = row.attached;
+        interface->ipv4_count = row.ipv4_count;
+        memcpy(interface->ipv4, row.ipv4, sizeof interface->ipv4);
+        return;
+    }
+}
+
 uint32_t mgmt_on_network_list(struct wire_call *call, const bh_MgmtVmRequest *request,
                               bh_MgmtNetworkList *reply)
 {
@@ -207,6 +229,18 @@ uint32_t mgmt_on_network_list(struct wire_call *call, const bh_MgmtVmRequest *re
         return status;
     reply->id = vm_id(vm);
     snprintf(reply->name, sizeof reply->name, "%s", vm->config.name);
+    for (uint32_t i = 0; i < vm->config.vifs_count; i++) {
+        bh_MgmtNetwork *interface = &reply->interfaces[reply->interfaces_count++];
+        const bh_Vif *vif = &vm->config.vifs[i];
+
+        interface->index = i;
+        interface->vlan = vif->vlan;
+        snprintf(interface->network, sizeof interface->network, "%s", vif->bridge);
+        memcpy(interface->mac.bytes, vif->mac, sizeof vif->mac);
+        interface->mac.size = sizeof vif->mac;
+        if (vm->state != VM_OFF)
+            network_state(vm_id(vm) << 8 | i, interface);
+    }
     return bh_MgmtStatus_MGMT_OK;
 }
 

@@ -42,8 +42,9 @@ enum {
     STEP_MEM = 2,
     STEP_CONSOLE = 4,
     STEP_DOMAIN = 8,
-    STEP_DISK0 = 16, /* << disk index */
-    STEP_RAM0 = 256, /* << disk index: the session at mem of a ram volume */
+    STEP_DISK0 = 16,  /* << disk index */
+    STEP_RAM0 = 256,  /* << disk index: the session at mem of a ram volume */
+    STEP_NET0 = 4096, /* << interface index */
 };
 
 struct vm {

@@ -11,10 +11,12 @@
 #include "abi.h"
 
 #define VMM_DISKS_MAX 4u
+#define VMM_NETS_MAX 4u
 
 struct vmm_slots {
     slot_t mem, sched, console, toolstack;
     slot_t disk[VMM_DISKS_MAX];
+    slot_t net[VMM_NETS_MAX];
     uint64_t memory_bytes; /* what a vmm is made from */
 };
 extern const struct vmm_slots vmm_slots;

@@ -19,7 +19,7 @@
 #define BOARD_RTC 0x09010000u
 #define BOARD_RTC_BYTES 0x1000u
 #define BOARD_VIRTIO 0x0a000000u /* + VIRTIO_MMIO_BYTES * index */
-#define BOARD_VIRTIO_BYTES 0x1000u
+#define BOARD_VIRTIO_BYTES 0x2000u
 #define BOARD_RAM 0x40000000ull
 
 /* INTIDs */
@@ -35,10 +35,13 @@ enum {
     INTID_VIRTIO0 = 48,
 };
 
-/* Where on the virtio-mmio bus each device sits: disks in the order of the VM's file, then the console. */
+/* Where on the virtio-mmio bus each device sits: disks in the order of the VM's file, the console, network
+ * interfaces in the order of the file. */
 #define BOARD_DISKS_MAX 4u
+#define BOARD_NETS_MAX 4u
 #define BOARD_VIRTIO_CONSOLE BOARD_DISKS_MAX
-#define BOARD_VIRTIO_COUNT (BOARD_DISKS_MAX + 1u)
+#define BOARD_VIRTIO_NET0 (BOARD_VIRTIO_CONSOLE + 1u)
+#define BOARD_VIRTIO_COUNT (BOARD_VIRTIO_NET0 + BOARD_NETS_MAX)
 
 /* The vmm's own address space */
 #define GUEST_WINDOW_IPA 0x200000000ull /* the guest's RAM, in one piece */

@@ -64,7 +64,7 @@ static void virtio_access(struct vm *vm, struct access *a)
     uint64_t offset = a->offset % VIRTIO_MMIO_BYTES;
 
     virtio_mmio_write(vm->virtio[place], offset, a->size_bytes, a->value);
-    if (offset == VIRTIO_MMIO_NOTIFY)
+    if (offset == VIRTIO_MMIO_NOTIFY && place < BOARD_DISKS_MAX)
         vm_look_soon(vm);
 }
 

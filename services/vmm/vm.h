@@ -29,6 +29,7 @@
 #include "vgic.h"
 #include "virtio_mmio.h"
 #include "vm.pb.h"
+#include "vnet.h"
 #include "vrtc.h"
 #include "vuart.h"
 #include "wire_ring.h"
@@ -36,8 +37,9 @@
 #define SERVICE_MS 2000u /* deadline of requests to services */
 #define BUILD_MS 10000u  /* of those that may zero or move much memory */
 
-/* Bits of our Notification.  One is a completion of each disk. */
+/* Bits of our Notification.  One is a completion of each disk, one what each network lane brings. */
 #define EVENT_BLK0 8u
+#define EVENT_NET0 12u
 #define EVENT_CONSOLE 16u
 #define EVENT_KNOCK 17u /* a thread of ours left something to do */
 
@@ -75,6 +77,8 @@ struct vm {
     struct vrtc rtc;
     uint32_t disk_count;
     struct vblk disks[BOARD_DISKS_MAX];
+    uint32_t net_count;
+    struct vnet nets[BOARD_NETS_MAX];
     struct vconsole console;
     struct virtio_mmio *virtio[BOARD_VIRTIO_COUNT]; /* by place on the bus; NULL: a hole */
     volatile uint32_t *virtio_bus;                  /* their registers as the guest reads them */

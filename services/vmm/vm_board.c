@@ -21,13 +21,11 @@ static uint64_t seconds_now(void)
     return bh_ticks_to_us(bh_now()) / 1000000;
 }
 
-/*
- * The page of the virtio-mmio bus, which the guest reads but cannot write: looking at a register costs it no
- * exit. Not cached, as the guest takes it for a device and reads past the caches.
- */
-static void virtio_bus_create(struct vm *vm)
+#define FRAME_4K_BYTES 4096u
+
+/* One page, ours to write at `ipa`, the guest's to read at `guest_ipa`. */
+static enum status virtio_page_create(const struct vm *vm, uint64_t ipa, uint64_t guest_ipa)
 {
-    uint64_t ipa = bh_ipa_alloc(1);
     slot_t ours = 0, guests = bh_slot_alloc();
     enum status status = guests == 0 ? ERR_FULL : bh_retype(CAP_FRAME, FRAME_4K, &ours);
 
@@ -36,9 +34,23 @@ static void virtio_bus_create(struct vm *vm)
     if (status == OK)
         status = bh_map(ours, ipa, RIGHT_READ | RIGHT_WRITE | MAP_UNCACHED);
     if (status == OK)
-        status = bh_aspace_map(vm->aspace, guests, BOARD_VIRTIO, RIGHT_READ | MAP_UNCACHED);
+        status = bh_aspace_map(vm->aspace, guests, guest_ipa, RIGHT_READ | MAP_UNCACHED);
+    return status;
+}
+
+/*
+ * The pages of the virtio-mmio bus, which the guest reads but cannot write: looking at a register costs it no
+ * exit. Not cached, as the guest takes it for a device and reads past the caches.
+ */
+static void virtio_bus_create(struct vm *vm)
+{
+    uint64_t ipa = bh_ipa_alloc(BOARD_VIRTIO_BYTES / FRAME_4K_BYTES);
+    enum status status = OK;
+
+    for (uint32_t at = 0; at < BOARD_VIRTIO_BYTES && status == OK; at += FRAME_4K_BYTES)
+        status = virtio_page_create(vm, ipa + at, BOARD_VIRTIO + at);
     if (status != OK)
-        vm_refuse(vm, "the page of the virtio bus: %s", bh_status_name(status));
+        vm_refuse(vm, "the pages of the virtio bus: %s", bh_status_name(status));
     vm->virtio_bus = (volatile uint32_t *)(uintptr_t)ipa;
 }
 
@@ -72,6 +84,21 @@ static void disks_create(struct vm *vm)
         snprintf(disk->id, sizeof disk->id, "%.20s", config->volume);
         virtio_plug(vm, i, &disk->virtio);
         vblk_init(disk);
+    }
+}
+
+static void nets_create(struct vm *vm)
+{
+    char error[LOADER_ERROR_MAX];
+
+    vm->net_count = vm->config.vifs_count;
+    for (uint32_t i = 0; i < vm->net_count; i++) {
+        struct vnet *net = &vm->nets[i];
+
+        if (net_link_open(net, i, vm_event_mint(EVENT_NET0 + i), error, sizeof error) != OK)
+            vm_refuse(vm, "%s (%s)", error, vm->config.vifs[i].bridge);
+        virtio_plug(vm, BOARD_VIRTIO_NET0 + i, &net->virtio);
+        vnet_init(net);
     }
 }
 
@@ -164,6 +191,7 @@ void vm_board_create(struct vm *vm)
     virtio_bus_create(vm);
     consoles_create(vm);
     disks_create(vm);
+    nets_create(vm);
     images_load(vm);
     tree_load(vm);
 }

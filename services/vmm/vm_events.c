@@ -34,6 +34,27 @@ static void disk_renew(struct vm *vm, struct vblk *disk)
         disk_link_go_on(disk, driver);
 }
 
+static void net_renew(struct vm *vm, struct vnet *net)
+{
+    struct net_news news = net_link_begin(net);
+    enum status status;
+
+    bh_lock_give(&vm->lock);
+    status = net_link_ask(net, &news);
+    bh_lock_take(&vm->lock);
+    if (status == OK)
+        net_link_go_on(net, &news);
+}
+
+static void net_look(struct vm *vm, struct vnet *net)
+{
+    if (net_link_is_lost(net))
+        net_renew(vm, net);
+    vnet_pump(net);
+    if (net->must_attach)
+        vm_look_soon(vm);
+}
+
 void vm_console_pump(struct vm *vm)
 {
     if (wire_is_lost(&vm->wire))
@@ -49,6 +70,10 @@ static void plan_next_look(struct vm *vm)
 
     for (uint32_t i = 0; i < vm->disk_count; i++) {
         if (vblk_is_busy(&vm->disks[i]))
+            ms = BLK_RESTART_CHECK_MS;
+    }
+    for (uint32_t i = 0; i < vm->net_count; i++) {
+        if (vm->nets[i].must_attach)
             ms = BLK_RESTART_CHECK_MS;
     }
     vm->next_look = bh_after_ms(ms);
@@ -70,11 +95,15 @@ void vm_events(struct vm *vm, uint64_t bits)
         if ((bits >> (EVENT_BLK0 + i) & 1) != 0)
             vblk_pump(&vm->disks[i]);
     }
+    for (uint32_t i = 0; i < vm->net_count; i++) {
+        if ((bits >> (EVENT_NET0 + i) & 1) != 0)
+            net_look(vm, &vm->nets[i]);
+    }
     if ((bits >> EVENT_CONSOLE & 1) != 0)
         vm_console_pump(vm);
     if (vm->is_ending)
         vm_end(vm, vm->ending, "");
-    if ((bits & ~(1ull << EVENT_CONSOLE | 1ull << EVENT_KNOCK)) != 0)
+    if ((bits >> EVENT_BLK0 & ((1u << BOARD_DISKS_MAX) - 1)) != 0)
         vm_look_soon(vm);
 }
 
@@ -89,6 +118,8 @@ void vm_look_around(struct vm *vm)
             vblk_pump(disk);
         }
     }
+    for (uint32_t i = 0; i < vm->net_count; i++)
+        net_look(vm, &vm->nets[i]);
     vm_console_pump(vm);
     vrtc_tick(&vm->rtc);
     plan_next_look(vm);

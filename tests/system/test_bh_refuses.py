@@ -39,7 +39,21 @@ def refused(*arguments, status=1, cwd=None):
 
 
 @pytest.mark.parametrize("more, line, words", [
-    ("vif = ['bridge=x']", 4, "vif: this key means nothing"),
+    ("vif = 'bridge=br0'", 4, "vif: a list is needed"),
+    ("vif = ['bridge=a-name-too-long']", 4, "1 to 12 characters"),
+    ("vif = ['mac=01:00:00:00:00:01']", 4, "'mac=01:00:00:00:00:01': this MAC is no interface's"),
+    ("vif = ['mac=02:00:00:00:00']", 4, "a MAC is six bytes"),
+    ("vif = ['mac=02:00:00:00:00:01', 'mac=02:00:00:00:00:01']", 4, "interface 0 has this MAC already"),
+    ("vif = ['ip=10.0.3']", 4, "addresses are as"),
+    ("vif = ['ip=10.0.3.1 10.0.3.2 10.0.3.3']", 4, "more than 2 IPv4 addresses"),
+    ("vif = ['rate=fast']", 4, "a rate is as 10Mb/s"),
+    ("vif = ['vlan=4095']", 4, "a VLAN is a number from 1 to 4094"),
+    ("vif = ['type=ioemu']", 4, "no card is emulated"),
+    ("vif = ['model=e1000']", 4, "the only model is virtio-net"),
+    ("vif = ['script=vif-bridge']", 4, "nothing runs scripts in the machine"),
+    ("vif = ['bridge=br0', 'mtu=9000']", 4, "not a key that Bulkhead knows"),
+    ("vif = ['bridge']", 4, "a value is missing"),
+    ("vif = ['bridge=br0', '', '', '', '']", 4, "more than 4 interfaces"),
     ("\n\nmaxmem = 512", 6, "maxmem: this key means nothing"),
     ("vcpus = 17", 4, "vcpus: '17' is not a number from 1 to 16"),
     ("vcpus = 'two'", 4, "vcpus: 'two' is not a number"),

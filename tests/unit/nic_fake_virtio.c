@@ -7,10 +7,10 @@
  */
 #include <string.h>
 
+#include "lib/virtio/virtio_net.h"
 #include "lib/virtio/virtio_pci.h"
 #include "nic_fake.h"
 #include "nic_fake_cards.h"
-#include "services/netdrv/virtio_net.h"
 
 #define ISR 0x1000u
 #define CONFIG 0x2000u

@@ -217,7 +217,7 @@ def test_each_step_of_a_journey_names_a_function():
         assert [step for step in steps if not re.search(r"`\w+\(\)`", step)] == [], title
 
 
-@pytest.mark.parametrize("words", [["disk write"], ["timer tick"], ["revoke"], ["mmio exit"], ["service restart"],
+@pytest.mark.parametrize("words", [["disk write"], ["packet"], ["timer tick"], ["revoke"], ["mmio exit"], ["service restart"],
                                    ["vm", "file to end"], ["doorbell"]])
 def test_the_journeys_are_there(words):
     titles = re.findall(r"^## (.*)$", read("docs/journeys.md").lower(), re.MULTILINE)

@@ -9,7 +9,7 @@
 #include "nic_frames.h"
 
 #include "lib/virtio/virtio.h"
-#include "services/netdrv/virtio_net.h"
+#include "lib/virtio/virtio_net.h"
 
 #define BIG 60000u
 

@@ -29,6 +29,7 @@
 #include "console_rpc.h"
 #include "init_rpc.h"
 #include "mem_rpc.h"
+#include "net_rpc.h"
 #include "sched_rpc.h"
 #include "toolstack.h"
 #include "toolstack_rpc.h"
@@ -48,7 +49,8 @@ static uint64_t quotas[8]; /* what was asked of mem.Open */
 static uint32_t quota_count;
 static uint32_t minted_count; /* sessions that we hold */
 #define MINTED 100000u        /* + badge: their slots */
-static jmp_buf off;           /* where the machine goes when it is off */
+static bh_NetOpenRequest opened[2];
+static jmp_buf off; /* where the machine goes when it is off */
 
 #define PERSIST_BYTES (DOMAIN_PERSIST * 4096u)
 
@@ -176,6 +178,29 @@ STUB(blk_rpc_info, bh_BlkInfoRequest, bh_BlkInfoReply)
     (void)endpoint, (void)caps, (void)deadline, (void)req;
     memset(rep, 0, sizeof *rep);
     rep->status = ERR_EXIST;
+    return OK;
+}
+STUB(net_rpc_open, bh_NetOpenRequest, bh_NetStatus)
+{
+    opened[req->session & 1] = *req;
+    ANSWER(note(req->session & 0xff ? "net1" : "net0", req->session >> 8), "there is no network");
+}
+STUB(net_rpc_close, bh_NetCloseRequest, bh_NetStatus)
+{
+    ANSWER(note(req->session & 0xff ? "unnet1" : "unnet0", req->session >> 8), "no such luck");
+}
+STUB(net_rpc_info, bh_NetInfoRequest, bh_NetInfoReply)
+{
+    (void)endpoint, (void)caps, (void)deadline, (void)req;
+    memset(rep, 0, sizeof *rep);
+    rep->status = ERR_EXIST;
+    return OK;
+}
+STUB(net_rpc_network, bh_NetNetworkRequest, bh_NetNetworkReply)
+{
+    (void)endpoint, (void)caps, (void)deadline, (void)req;
+    memset(rep, 0, sizeof *rep);
+    snprintf(rep->name, sizeof rep->name, "br0");
     return OK;
 }
 STUB(console_rpc_open, bh_ConsoleOpenRequest, bh_ConsoleStatus)
@@ -455,6 +480,31 @@ static void each_refusal_undoes_the_steps_before_it(void **state)
         assert_int_equal(ts.vms[0].state, VM_OFF);
         assert_int_equal(ts.vms[0].steps, 0);
     }
+}
+
+static void interfaces_are_opened_as_the_file_says_and_closed_after_the_domain(void **state)
+{
+    (void)state;
+    record("a", false, 1);
+    records[0].vifs_count = 2;
+    strcpy(records[0].vifs[1].bridge, "nat0");
+    records[0].vifs[1].ipv4_count = 1;
+    records[0].vifs[1].rate = 1250;
+    assert_false(start());
+    assert_false(say("create a"));
+    assert_string_equal(asked, "place:16 mem:16 blk0:16 net0:16 net1:16 con:16 make:16 grant:16 start:16 ");
+    assert_string_equal(opened[0].network, "br0"); /* the first one, as the file said nothing */
+    assert_true(opened[0].learn);
+    assert_string_equal(opened[1].name, "a.1");
+    assert_string_equal(opened[1].network, "nat0");
+    assert_false(opened[1].learn);
+    assert_int_equal(opened[1].from_vm.bytes, 1250000);
+    assert_false(say("destroy a"));
+    assert_string_equal(asked, "unblk0:16 uncon:16 remove:16 unmake:16 unnet0:16 unnet1:16 unmem:16 ");
+    refuse = "net1";
+    assert_false(say("create a"));
+    assert_string_equal(shown, "a: cannot start: vif 1: there is no network\n> ");
+    assert_int_equal(ts.vms[0].steps, 0);
 }
 
 /* A VM with a memory volume of 64 MiB and a page, and one on the disk. */
@@ -853,6 +903,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_vm_is_made_step_by_step),
         TEST(each_refusal_undoes_the_steps_before_it),
+        TEST(interfaces_are_opened_as_the_file_says_and_closed_after_the_domain),
         TEST(the_refused_resource_is_named),
         TEST(a_memory_volume_has_a_session_of_its_own_at_mem),
         TEST(each_refusal_gives_back_a_memory_volume),

@@ -14,6 +14,7 @@
 #include "fail.h"
 #include "keys.h"
 #include "options.h"
+#include "vif.h"
 
 #define MIB (1ull << 20)
 #define VCPUS_MAX 16
@@ -32,7 +33,7 @@ struct reader {
 
 static const char *const known_keys[] = {
     "name",  "kernel", "ramdisk",     "extra",     "root",     "cmdline",    "memory",
-    "vcpus", "disk",   "on_poweroff", "on_reboot", "on_crash", "cpu_weight",
+    "vcpus", "disk",   "on_poweroff", "on_reboot", "on_crash", "cpu_weight", "vif",
 };
 
 static uint32_t line_of(const struct reader *r, const char *key)
@@ -258,6 +259,41 @@ static void read_disks(struct reader *r)
     }
 }
 
+static void read_vif(struct reader *r, const char *text, uint32_t index)
+{
+    bh_VmConfig *config = &r->vm->config;
+    bh_Vif *vif = &config->vifs[index];
+    const char *wrong = vif_parse(r->xlu, text, config->name, index, vif);
+
+    if (wrong)
+        fail_at(r, "vif", "'%s': %s", text, wrong);
+    for (uint32_t i = 0; i < index; i++)
+        if (!memcmp(config->vifs[i].mac, vif->mac, sizeof(vif->mac)))
+            fail_at(r, "vif", "'%s': interface %u has this MAC already", text, i);
+    config->vifs_count++;
+}
+
+static void read_vifs(struct reader *r)
+{
+    const size_t most = sizeof(r->vm->config.vifs) / sizeof(r->vm->config.vifs[0]);
+    XLU_ConfigList *list;
+    int count, error = xlu_cfg_get_list(r->xlu, "vif", &list, &count, 1);
+
+    if (error == ESRCH)
+        return;
+    if (error)
+        fail_at(r, "vif", "a list is needed, as ['bridge=br0']");
+    if (count > (int)most)
+        fail_at(r, "vif", "more than %zu interfaces", most);
+    for (int i = 0; i < count; i++) {
+        const char *text = xlu_cfg_get_listitem(list, i);
+
+        if (!text)
+            fail_at(r, "vif", "entry %d is not a string", i + 1);
+        read_vif(r, text, (uint32_t)i);
+    }
+}
+
 static void read_memory(struct reader *r)
 {
     uint64_t mib = read_number(r, "memory", 1, 65536, 0);
@@ -289,6 +325,7 @@ struct vm vm_read(const char *path)
     vm.ramdisk_line = line_of(&r, "ramdisk");
     read_command_line(&r);
     read_disks(&r);
+    read_vifs(&r);
     vm.config.on_poweroff = read_event(&r, "on_poweroff", bh_OnEvent_DESTROY);
     vm.config.on_reboot = read_event(&r, "on_reboot", bh_OnEvent_RESTART);
     vm.config.on_crash = read_event(&r, "on_crash", bh_OnEvent_DESTROY);

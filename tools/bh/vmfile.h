@@ -3,7 +3,7 @@
  * vmfile.h - a VM as its xl.cfg file says it
  *
  * What is accepted is what xl.cfg(5) says about: name kernel ramdisk extra root cmdline memory vcpus disk
- * on_poweroff on_reboot on_crash cpu_weight.  Every other key is refused by its name.
+ * vif on_poweroff on_reboot on_crash cpu_weight.  Every other key is refused by its name.
  */
 #ifndef BH_VMFILE_H
 #define BH_VMFILE_H

@@ -2,8 +2,8 @@
 /*
  * virtio_net.h - what the virtio 1.1 specification says about a network device (5.1)
  */
-#ifndef NETDRV_VIRTIO_NET_H
-#define NETDRV_VIRTIO_NET_H
+#ifndef VIRTIO_VIRTIO_NET_H
+#define VIRTIO_VIRTIO_NET_H
 
 #include <stdint.h>
 
