@@ -106,12 +106,12 @@ bench: build $(B)/tests/bench/micro.elf $(B)/tests/bench/initrd.gz
 
 # ---- a Linux that measures itself: the usual ramdisk with /bench appended, and modules for a RAM disk and virtio over PCI
 BENCH_TREE := $(B)/tests/bench/tree
-$(B)/tests/bench/initrd.gz: tests/bench/linux/bench.c $(GUESTS)/initrd.gz
+$(B)/tests/bench/initrd.gz: $(wildcard tests/bench/linux/*.[ch]) $(GUESTS)/initrd.gz
 	$(call say,GUEST,$@)
 	$(Q)rm -rf $(BENCH_TREE) && mkdir -p $(BENCH_TREE)/modules
 	$(Q)$(CC_TARGET) -O2 -Wall -Wextra -static -nostdinc -isystem $(MUSL) \
 	    -isystem $(shell $(CC_TARGET) -print-file-name=include) -nostdlib -o $(BENCH_TREE)/bench \
-	    $(ARM64)/usr/lib/aarch64-linux-musl/crt1.o $< $(ARM64)/usr/lib/aarch64-linux-musl/libc.a $(LIBGCC)
+	    $(ARM64)/usr/lib/aarch64-linux-musl/crt1.o $(filter %.c,$^) $(ARM64)/usr/lib/aarch64-linux-musl/libc.a $(LIBGCC)
 	$(Q)cp $(ARM64)/lib/modules/*/kernel/drivers/block/brd.ko \
 	    $(ARM64)/lib/modules/*/kernel/drivers/virtio/virtio_pci{_modern_dev,_legacy_dev,}.ko $(BENCH_TREE)/modules/
 	$(Q)cp $(GUESTS)/initrd.gz $@.new

@@ -6,10 +6,16 @@
  *     bench=sha256            64 MiB of it, in one go
  *     bench=blkread:DEVICE    4 KiB O_DIRECT random reads at depth 1
  *     bench=disk:DEVICE       throughput: sequential and random O_DIRECT reads, writes with an fsync each
+ *     bench=tcploopback:      TCP from this program to itself
+ *     bench=tcpserve:OWN      TCP from another VM to this one, which has address OWN
+ *     bench=tcp:OWN/PEER      TCP from this VM to one that serves
+ *     bench=tcpobey:OWN/PEER/PORT  TCP to somebody who says what is to be done
  * Times are CNTVCT_EL0 in nanoseconds: under QEMU's -icount shift=0 one is one instruction.  Prints
  * `bench NAME VALUE` and powers off.
  */
 #define _GNU_SOURCE
+#include "bench.h"
+
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,7 +32,7 @@ enum { READS = 500, BLOCK = 4096, SHA_BYTES = 1 << 20, SHA_ROUNDS = 8 };
 enum { SPAN = 60 << 20 }; /* random reads stay within the first of these bytes */
 enum { DISK_STEP = 1 << 20, DISK_STEPS = 120, DISK_READS = 4000, DISK_WRITES = 300 };
 
-static uint64_t now_ns(void)
+uint64_t now_ns(void)
 {
     uint64_t ticks, hz;
 
@@ -268,6 +274,10 @@ int main(void)
     if (what) {
         run(what + 6, "blkread:", blkread);
         run(what + 6, "disk:", disk);
+        run(what + 6, "tcploopback:", tcp_loopback);
+        run(what + 6, "tcpserve:", tcp_serve);
+        run(what + 6, "tcp:", tcp_measure);
+        run(what + 6, "tcpobey:", tcp_obey);
     }
     fflush(stdout);
     sleep(1); /* the console's buffer */
