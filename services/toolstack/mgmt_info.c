@@ -8,34 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bh.h"
 #include "blk_rpc.h"
 #include "caps_toolstack.h"
 #include "console_rpc.h"
 #include "init_rpc.h"
 #include "mem_rpc.h"
-#include "mgmt_wire.h"
+#include "mgmt_call.h"
 #include "net_rpc.h"
 #include "text.h"
-#include "toolstack.h"
 
 #define LIST_MAX 16u /* idl/mgmt.options */
 #define DMESG_PIECES_MAX 4u
-
-static uint32_t vm_asked(struct wire_call *call, const char *text, struct vm **vm)
-{
-    *vm = vm_named(call->context, text);
-    if (*vm)
-        return bh_MgmtStatus_MGMT_OK;
-    snprintf(call->error, sizeof call->error, "there is no VM `%s`", text);
-    return bh_MgmtStatus_MGMT_NOT_FOUND;
-}
-
-static uint32_t service_fails(struct wire_call *call, const char *service, enum status status)
-{
-    snprintf(call->error, sizeof call->error, "%s does not answer: %s", service, bh_status_name(status));
-    return bh_MgmtStatus_MGMT_REFUSED;
-}
 
 /* ---- VMs ------------------------------------------------------------------------------------------ */
 
@@ -96,10 +79,10 @@ uint32_t mgmt_on_vm_info(struct wire_call *call, const bh_MgmtVmRequest *request
 {
     const struct toolstack *ts = call->context;
     uint64_t us[VMS_MAX];
-    struct vm *vm;
-    uint32_t status = vm_asked(call, request->vm, &vm);
+    uint32_t status;
+    const struct vm *vm = vm_asked(call, request->vm, &status);
 
-    if (status != bh_MgmtStatus_MGMT_OK)
+    if (!vm)
         return status;
     info_cpu_us(ts, us);
     reply->has_vm = reply->has_config = true;
@@ -134,10 +117,10 @@ static void vcpu_describe(const bh_SchedInfoReply *row, bh_MgmtVcpu *out)
 uint32_t mgmt_on_vcpu_list(struct wire_call *call, const bh_MgmtVmRequest *request, bh_MgmtVcpuList *reply)
 {
     bh_SchedInfoReply row;
-    struct vm *vm;
-    uint32_t status = vm_asked(call, request->vm, &vm), index;
+    uint32_t status, index;
+    const struct vm *vm = vm_asked(call, request->vm, &status);
 
-    if (status != bh_MgmtStatus_MGMT_OK)
+    if (!vm)
         return status;
     reply->id = vm_id(vm);
     snprintf(reply->name, sizeof reply->name, "%s", vm->config.name);
@@ -178,10 +161,10 @@ static void block_traffic(uint32_t session, bh_MgmtBlock *block)
 
 uint32_t mgmt_on_block_list(struct wire_call *call, const bh_MgmtVmRequest *request, bh_MgmtBlockList *reply)
 {
-    struct vm *vm;
-    uint32_t status = vm_asked(call, request->vm, &vm);
+    uint32_t status;
+    const struct vm *vm = vm_asked(call, request->vm, &status);
 
-    if (status != bh_MgmtStatus_MGMT_OK)
+    if (!vm)
         return status;
     reply->id = vm_id(vm);
     snprintf(reply->name, sizeof reply->name, "%s", vm->config.name);
@@ -222,10 +205,10 @@ static void network_state(uint32_t session, bh_MgmtNetwork *interface)
 uint32_t mgmt_on_network_list(struct wire_call *call, const bh_MgmtVmRequest *request,
                               bh_MgmtNetworkList *reply)
 {
-    struct vm *vm;
-    uint32_t status = vm_asked(call, request->vm, &vm);
+    uint32_t status;
+    const struct vm *vm = vm_asked(call, request->vm, &status);
 
-    if (status != bh_MgmtStatus_MGMT_OK)
+    if (!vm)
         return status;
     reply->id = vm_id(vm);
     snprintf(reply->name, sizeof reply->name, "%s", vm->config.name);

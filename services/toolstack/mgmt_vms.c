@@ -4,64 +4,19 @@
  *
  * Requests are served one after the other, so each is judged by what the one before it left.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "bh.h"
 #include "caps_toolstack.h"
 #include "console_rpc.h"
-#include "mgmt_wire.h"
+#include "mgmt_call.h"
 #include "toolstack.h"
 
 #define VCPUS_MOST 16u
 #define WEIGHT_USUAL 256u
 #define WEIGHT_MOST 65535u
 #define MEMORY_STEP 0x200000ull
-
-static uint32_t refuse(struct wire_call *call, uint32_t status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static uint32_t refuse(struct wire_call *call, uint32_t status, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(call->error, sizeof call->error, format, args);
-    va_end(args);
-    return status;
-}
-
-/* The VM that the request names; NULL: there is none, and *status says so. */
-static struct vm *vm_asked(struct wire_call *call, const char *text, uint32_t *status)
-{
-    struct vm *vm = vm_named(call->context, text);
-
-    *status =
-        vm ? bh_MgmtStatus_MGMT_OK : refuse(call, bh_MgmtStatus_MGMT_NOT_FOUND, "there is no VM `%s`", text);
-    return vm;
-}
-
-static void reply_vm(bh_MgmtVmReply *reply, const struct vm *vm)
-{
-    reply->id = vm_id(vm);
-    snprintf(reply->name, sizeof reply->name, "%s", vm->config.name);
-}
-
-static const char *state_name(const struct vm *vm)
-{
-    switch (vm->state) {
-    case VM_BUILDING:
-    case VM_STARTING:
-        return "it is being started";
-    case VM_RUNNING:
-        return vm->is_paused ? "it is paused" : "it runs";
-    case VM_PRESERVED:
-        return "it has ended and is preserved";
-    default:
-        return "it is off";
-    }
-}
 
 /* ---- make ---------------------------------------------------------------------------------------- */
 
@@ -134,7 +89,7 @@ uint32_t mgmt_on_create(struct wire_call *call, const bh_MgmtCreateRequest *requ
 
     if (other)
         return refuse(call, bh_MgmtStatus_MGMT_EXISTS, "%s: there is a VM of that name (id %u): %s",
-                      config.name, vm_id(other), state_name(other));
+                      config.name, vm_id(other), state_words(other));
     status = config_judge(call, &config);
     if (status != bh_MgmtStatus_MGMT_OK)
         return status;
@@ -157,7 +112,7 @@ uint32_t mgmt_on_start(struct wire_call *call, const bh_MgmtVmRequest *request, 
     if (!vm)
         return status;
     if (vm->state != VM_OFF)
-        return refuse(call, bh_MgmtStatus_MGMT_EXISTS, "%s: %s", vm->config.name, state_name(vm));
+        return refuse(call, bh_MgmtStatus_MGMT_EXISTS, "%s: %s", vm->config.name, state_words(vm));
     reply_vm(reply, vm);
     return vm_make(call, vm);
 }
@@ -221,7 +176,7 @@ static uint32_t pause_or_go_on(struct wire_call *call, const char *text, bool pa
     if (!vm)
         return status;
     if (vm->state != VM_RUNNING)
-        return refuse(call, bh_MgmtStatus_MGMT_STATE, "%s: %s", vm->config.name, state_name(vm));
+        return refuse(call, bh_MgmtStatus_MGMT_STATE, "%s: %s", vm->config.name, state_words(vm));
     reply_vm(reply, vm);
     reply->unchanged = vm->is_paused == paused;
     if (reply->unchanged || vm_pause(call->context, vm, paused, error) == OK)
