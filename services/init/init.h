@@ -16,10 +16,10 @@
 
 #include "abi.h"
 #include "bundle.h"
+#include "init.pb.h"
 #include "manifest.h"
 #include "options.h"
 #include "restarts.h"
-#include "vm.pb.h"
 
 #define PAGE_BYTES 4096u
 #define BLOCK_BYTES 0x200000u
@@ -84,6 +84,8 @@ struct vmm {
     enum vmm_state state;
     uint32_t vm_id;
     struct domain domain;
+    slot_t config; /* the page of its configuration; the vmm sees it from its start on */
+    uint32_t config_bytes;
     slot_t images; /* row of copies of the images' frames, mapped in the vmm */
     uint32_t image_slots, image_count;
     uint64_t ramdisk_ipa;
@@ -180,9 +182,10 @@ void services_admit(void);
 enum status plan_admit(const struct domain *domain, uint32_t vm_id, char *error, uint32_t error_bytes);
 
 /* ---- vmm.c -------------------------------------------------------------------------------------------- */
-/* pcpus: of each of the VM's vCPUs; session: the VM's at mem. */
-enum status vmm_create(const bh_VmConfig *config, const uint8_t *pcpus, uint32_t pcpu_count, slot_t session,
-                       char *error, uint32_t error_bytes);
+/* session: the VM's at mem.  Refused: reply->error says what and why. */
+enum status vmm_create(const bh_CreateVmmRequest *wanted, slot_t session, bh_CreateVmmReply *reply);
+/* The next bytes of its VmConfig; ERR_ARG: they are not the next, or too many. */
+enum status vmm_configure(struct vmm *vmm, uint32_t offset, const uint8_t *bytes, uint32_t count);
 struct vmm *vmm_find(uint32_t vm_id);
 void vmm_name_make(char *name, uint32_t name_bytes, const char *vm_name); /* "debian1 vmm" */
 /* Frames of an image that is not in the boot image, from its byte `offset` on; those taken over become 0. */

@@ -4,7 +4,6 @@
  *
  * Only the toolstack has a session (badge 1); whatever else might be asked with another badge is refused.
  */
-#include <pb_decode.h>
 #include <string.h>
 
 #include "bh.h"
@@ -28,14 +27,8 @@ void init_on_create_vmm(struct rpc_call *call, const bh_CreateVmmRequest *req, b
         rep->status = refuse(rep->error, sizeof(rep->error));
         return;
     }
-    if (!req->has_config) {
-        rep->status = ERR_ARG;
-        snprintf(rep->error, sizeof(rep->error), "no configuration came with the request");
-        return;
-    }
     if (call->in_count == 1) {
-        rep->status = vmm_create(&req->config, req->pcpus, req->pcpus_count, call->in[0], rep->error,
-                                 sizeof(rep->error));
+        rep->status = vmm_create(req, call->in[0], rep);
     } else {
         rep->status = ERR_ARG;
         snprintf(rep->error, sizeof(rep->error), "%u capabilities came instead of a session at mem",
@@ -98,7 +91,7 @@ void init_on_start_vmm(struct rpc_call *call, const bh_VmmRequest *req, bh_InitS
 
     if (!asks_toolstack(call)) {
         rep->status = refuse(rep->error, sizeof(rep->error));
-    } else if (!vmm || vmm->state != VMM_BUILT) {
+    } else if (!vmm || vmm->state != VMM_BUILT || vmm->config_bytes == 0) {
         rep->status = ERR_STATE;
         snprintf(rep->error, sizeof(rep->error), "VM %u has no vmm that could start", (unsigned)req->vm_id);
     } else {
@@ -157,17 +150,17 @@ void init_on_machine_off(struct rpc_call *call, const bh_OffRequest *req, bh_Ini
 void init_on_vm_record(struct rpc_call *call, const bh_ModuleRequest *req, bh_ModuleReply *rep)
 {
     const struct bundle_module *module = asks_toolstack(call) ? bundle_vm_record(req->index) : NULL;
-    pb_istream_t stream;
+    uint64_t left;
 
     if (!module) {
         rep->status = asks_toolstack(call) ? ERR_EXIST : ERR_RIGHT;
         return;
     }
-    stream = pb_istream_from_buffer(bundle_bytes(module), module->size);
-    rep->has_config = pb_decode(&stream, bh_VmConfig_fields, &rep->config);
-    rep->status = rep->has_config ? OK : ERR_ARG;
-    if (!rep->has_config)
-        bh_log("%s in the boot image is damaged: %s", module->name, PB_GET_ERROR(&stream));
+    left = req->offset < module->size ? module->size - req->offset : 0;
+    rep->piece.size = (pb_size_t)(left < sizeof(rep->piece.bytes) ? left : sizeof(rep->piece.bytes));
+    memcpy(rep->piece.bytes, (const uint8_t *)bundle_bytes(module) + req->offset, rep->piece.size);
+    rep->bytes = (uint32_t)module->size;
+    rep->status = OK;
 }
 
 static uint32_t vmms_count(void)
@@ -217,6 +210,24 @@ void init_on_map_image(struct rpc_call *call, const bh_MapImageRequest *req, bh_
     }
     for (uint32_t i = 0; i < call->in_count; i++)
         bh_slot_drop(call->in[i]);
+}
+
+void init_on_configure(struct rpc_call *call, const bh_ConfigureRequest *req, bh_InitStatus *rep)
+{
+    struct vmm *vmm = vmm_find(req->vm_id);
+
+    if (!asks_toolstack(call)) {
+        rep->status = refuse(rep->error, sizeof(rep->error));
+    } else if (!vmm || vmm->state != VMM_BUILT) {
+        rep->status = ERR_STATE;
+        snprintf(rep->error, sizeof(rep->error), "VM %u has no vmm that waits for its configuration",
+                 (unsigned)req->vm_id);
+    } else {
+        rep->status = vmm_configure(vmm, req->offset, req->piece.bytes, req->piece.size);
+        if (rep->status != OK)
+            snprintf(rep->error, sizeof(rep->error), "the configuration of VM %u: not %u bytes at %u",
+                     (unsigned)req->vm_id, (unsigned)req->piece.size, (unsigned)req->offset);
+    }
 }
 
 void init_on_image(struct rpc_call *call, const bh_ImageRequest *req, bh_ImageReply *rep)

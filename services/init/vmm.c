@@ -9,7 +9,6 @@
  *
  * Always true:  the images' frames are only copied, never given.
  */
-#include <pb_encode.h>
 #include <string.h>
 
 #include "bh.h"
@@ -23,8 +22,6 @@
 #define SLOTS_PER_CHUNK 3u /* the chunk, and its frame twice: in the vmm's and in the VM's address space */
 #define SLOTS_BESIDES 512u
 #define CSPACE_BITS_MAX 16u
-
-_Static_assert(bh_VmConfig_size + sizeof(uint32_t) <= PAGE_BYTES, "a VM's configuration fits its page");
 
 struct vmm *vmm_find(uint32_t vm_id)
 {
@@ -58,35 +55,34 @@ static enum status image_judge(const char *what, const char *name, uint64_t byte
     return ERR_EXIST;
 }
 
-static enum status pcpus_judge(const bh_VmConfig *config, const uint8_t *pcpus, uint32_t pcpu_count,
-                               char *error, uint32_t error_bytes)
+static enum status pcpus_judge(const bh_CreateVmmRequest *wanted, char *error, uint32_t error_bytes)
 {
-    if (pcpu_count == 0 || pcpu_count != config->vcpus || pcpu_count > manifest_vmm.thread_max + 1) {
-        snprintf(error, error_bytes, "%u pCPUs came for %u vCPUs", (unsigned)pcpu_count,
-                 (unsigned)config->vcpus);
+    if (wanted->pcpus_count == 0 || wanted->pcpus_count > manifest_vmm.thread_max + 1) {
+        snprintf(error, error_bytes, "%u vCPUs are not 1 to %u", (unsigned)wanted->pcpus_count,
+                 (unsigned)manifest_vmm.thread_max + 1);
         return ERR_ARG;
     }
-    for (uint32_t i = 0; i < pcpu_count; i++)
-        if (pcpus[i] >= init.boot->pcpu_count) {
-            snprintf(error, error_bytes, "there is no pCPU %u", (unsigned)pcpus[i]);
+    for (uint32_t i = 0; i < wanted->pcpus_count; i++)
+        if (wanted->pcpus[i] >= init.boot->pcpu_count) {
+            snprintf(error, error_bytes, "there is no pCPU %u", (unsigned)wanted->pcpus[i]);
             return ERR_ARG;
         }
     return OK;
 }
 
-static enum status config_judge(const bh_VmConfig *config, char *error, uint32_t error_bytes)
+static enum status vm_judge(const bh_CreateVmmRequest *wanted, char *error, uint32_t error_bytes)
 {
-    if (config->vm_id < VM_ID_MIN || config->vm_id > VM_ID_MAX) {
-        snprintf(error, error_bytes, "%u is not the id of a VM", (unsigned)config->vm_id);
+    if (wanted->vm_id < VM_ID_MIN || wanted->vm_id > VM_ID_MAX) {
+        snprintf(error, error_bytes, "%u is not the id of a VM", (unsigned)wanted->vm_id);
         return ERR_ARG;
     }
-    if (vmm_find(config->vm_id)) {
-        snprintf(error, error_bytes, "VM %u has a vmm already", (unsigned)config->vm_id);
+    if (vmm_find(wanted->vm_id)) {
+        snprintf(error, error_bytes, "VM %u has a vmm already", (unsigned)wanted->vm_id);
         return ERR_EXIST;
     }
-    if (config->memory_bytes / VM_CHUNK_BYTES > (1u << CSPACE_BITS_MAX) / SLOTS_PER_CHUNK - SLOTS_BESIDES) {
+    if (wanted->memory_bytes / VM_CHUNK_BYTES > (1u << CSPACE_BITS_MAX) / SLOTS_PER_CHUNK - SLOTS_BESIDES) {
         snprintf(error, error_bytes, "%llu MiB are more than a vmm can manage",
-                 (unsigned long long)(config->memory_bytes >> 20));
+                 (unsigned long long)(wanted->memory_bytes >> 20));
         return ERR_ARG;
     }
     return OK;
@@ -133,9 +129,9 @@ static enum status block_fetch(struct vmm *vmm, slot_t session, char *error, uin
     return status == OK ? ERR_MEM : status;
 }
 
-static uint32_t cspace_bits_for(const bh_VmConfig *config)
+static uint32_t cspace_bits_for(const bh_CreateVmmRequest *wanted)
 {
-    uint64_t slots = config->memory_bytes / VM_CHUNK_BYTES * SLOTS_PER_CHUNK + SLOTS_BESIDES;
+    uint64_t slots = wanted->memory_bytes / VM_CHUNK_BYTES * SLOTS_PER_CHUNK + SLOTS_BESIDES;
     uint32_t bits = manifest_vmm.domain.cspace_bits;
 
     while (1ull << bits < slots)
@@ -148,19 +144,19 @@ void vmm_name_make(char *name, uint32_t name_bytes, const char *vm_name)
     snprintf(name, name_bytes, "%.26s vmm", vm_name);
 }
 
-static void vmm_describe(struct vmm *vmm, const bh_VmConfig *config, const uint8_t *pcpus)
+static void vmm_describe(struct vmm *vmm, const bh_CreateVmmRequest *wanted)
 {
     struct domain *domain = &vmm->domain;
 
-    vmm->vm_id = config->vm_id;
+    vmm->vm_id = wanted->vm_id;
     domain->manifest = &manifest_vmm.domain;
-    domain->fault_badge = MANIFEST_VMM_FAULT_BADGE + config->vm_id;
-    domain->pcpu = pcpus[0];
-    domain->thread_count = config->vcpus - 1;
+    domain->fault_badge = MANIFEST_VMM_FAULT_BADGE + wanted->vm_id;
+    domain->pcpu = wanted->pcpus[0];
+    domain->thread_count = wanted->pcpus_count - 1u;
     for (uint32_t i = 0; i < domain->thread_count; i++)
-        domain->thread_pcpus[i] = (uint8_t)pcpus[i + 1];
-    domain->cspace_bits = cspace_bits_for(config);
-    vmm_name_make(domain->name, sizeof(domain->name), config->name);
+        domain->thread_pcpus[i] = wanted->pcpus[i + 1];
+    domain->cspace_bits = cspace_bits_for(wanted);
+    vmm_name_make(domain->name, sizeof(domain->name), wanted->name);
 }
 
 static enum status object_create(struct vmm *vmm, enum cap_kind kind, slot_t *slot)
@@ -199,9 +195,9 @@ static enum status vmm_objects(struct vmm *vmm)
 
 /* Table pages for the images: one of level 2 for each GiB reached into, one of level 3 for each image's small
  * tail. */
-static uint32_t image_tables(const bh_VmConfig *config)
+static uint32_t image_tables(const bh_CreateVmmReply *images)
 {
-    return (uint32_t)((config->kernel_bytes + config->ramdisk_bytes) >> 30) + 4;
+    return (uint32_t)((images->kernel_bytes + images->ramdisk_bytes) >> 30) + 4;
 }
 
 static enum status frames_map(struct vmm *vmm, slot_t from, uint32_t count, uint32_t size_bits, uint64_t ipa)
@@ -237,10 +233,9 @@ static uint32_t image_frames(const struct image *image, uint64_t bytes)
 }
 
 static enum status images_map(struct vmm *vmm, const struct image *kernel, const struct image *ramdisk,
-                              const bh_VmConfig *config)
+                              const bh_CreateVmmReply *sizes)
 {
-    uint32_t count =
-        image_frames(kernel, config->kernel_bytes) + image_frames(ramdisk, config->ramdisk_bytes);
+    uint32_t count = image_frames(kernel, sizes->kernel_bytes) + image_frames(ramdisk, sizes->ramdisk_bytes);
     enum status status = OK;
 
     vmm->images = bh_slots_alloc(count);
@@ -250,7 +245,7 @@ static enum status images_map(struct vmm *vmm, const struct image *kernel, const
     if (kernel)
         status = image_map(vmm, kernel, BUNDLE_IPA);
     if (status == OK && ramdisk)
-        status = image_map(vmm, ramdisk, config->ramdisk_ipa);
+        status = image_map(vmm, ramdisk, sizes->ramdisk_ipa);
     return status;
 }
 
@@ -276,39 +271,33 @@ enum status vmm_image_frames(struct vmm *vmm, bool is_ramdisk, uint64_t offset, 
     return status;
 }
 
-/* u32 length, then the VmConfig. */
-static enum status config_write(struct vmm *vmm, const bh_VmConfig *config)
+/* The page: u32 length, then the VmConfig, which is nothing to us. */
+enum status vmm_configure(struct vmm *vmm, uint32_t offset, const uint8_t *bytes, uint32_t count)
 {
-    slot_t page = domain_page(&vmm->domain);
-    uint8_t *window = domain_page_window(page);
-    pb_ostream_t stream = pb_ostream_from_buffer(window + sizeof(uint32_t), PAGE_BYTES - sizeof(uint32_t));
-    bool encoded = pb_encode(&stream, bh_VmConfig_fields, config);
-    uint32_t length = (uint32_t)stream.bytes_written;
+    uint8_t *window;
 
-    memcpy(window, &length, sizeof(length));
-    domain_window_close(page);
-    if (!encoded)
+    if (offset != vmm->config_bytes || count > PAGE_BYTES - sizeof(uint32_t) - offset)
         return ERR_ARG;
-    return bh_aspace_map(vmm->domain.aspace, page, PERSIST_IPA, RIGHT_READ);
+    window = domain_page_window(vmm->config);
+    memcpy(window + sizeof(uint32_t) + offset, bytes, count);
+    vmm->config_bytes = offset + count;
+    memcpy(window, &vmm->config_bytes, sizeof(uint32_t));
+    domain_window_close(vmm->config);
+    return OK;
 }
 
-static enum status vmm_build(struct vmm *vmm, bh_VmConfig *config, const struct image *kernel,
-                             const struct image *ramdisk)
+static enum status vmm_build(struct vmm *vmm, const struct image *kernel, const struct image *ramdisk,
+                             const bh_CreateVmmReply *sizes)
 {
     enum status status = vmm_objects(vmm);
 
-    if (kernel)
-        config->kernel_bytes = kernel->module->size;
-    if (ramdisk)
-        config->ramdisk_bytes = ramdisk->module->size;
-    config->ramdisk_ipa = config->ramdisk_bytes > 0 ? BUNDLE_IPA + block_align(config->kernel_bytes) : 0;
-    vmm->ramdisk_ipa = config->ramdisk_ipa;
+    vmm->ramdisk_ipa = sizes->ramdisk_ipa;
     if (status == OK)
-        status = domain_build(&vmm->domain, image_tables(config));
+        status = domain_build(&vmm->domain, image_tables(sizes));
     if (status == OK)
-        status = config_write(vmm, config);
+        vmm->config = domain_page(&vmm->domain);
     if (status == OK)
-        status = images_map(vmm, kernel, ramdisk, config);
+        status = images_map(vmm, kernel, ramdisk, sizes);
     if (status == OK)
         status = domain_give_standard(&vmm->domain, RIGHT_READ | RIGHT_WRITE | RIGHT_GRANT);
     if (status == OK)
@@ -318,22 +307,31 @@ static enum status vmm_build(struct vmm *vmm, bh_VmConfig *config, const struct 
     return status;
 }
 
-enum status vmm_create(const bh_VmConfig *wanted, const uint8_t *pcpus, uint32_t pcpu_count, slot_t session,
-                       char *error, uint32_t error_bytes)
+/* How large its images are, and where the vmm will see them. */
+static void images_place(const bh_CreateVmmRequest *wanted, const struct image *kernel,
+                         const struct image *ramdisk, bh_CreateVmmReply *reply)
+{
+    reply->kernel_bytes = kernel ? kernel->module->size : wanted->kernel_bytes;
+    if (wanted->ramdisk[0])
+        reply->ramdisk_bytes = ramdisk ? ramdisk->module->size : wanted->ramdisk_bytes;
+    if (reply->ramdisk_bytes > 0)
+        reply->ramdisk_ipa = BUNDLE_IPA + block_align(reply->kernel_bytes);
+}
+
+enum status vmm_create(const bh_CreateVmmRequest *wanted, slot_t session, bh_CreateVmmReply *reply)
 {
     const struct image *kernel, *ramdisk = NULL;
-    bh_VmConfig config = *wanted;
-    enum status status = config_judge(&config, error, error_bytes);
+    char *error = reply->error;
+    const uint32_t error_bytes = sizeof(reply->error);
+    enum status status = vm_judge(wanted, error, error_bytes);
     struct vmm *vmm;
 
     if (status == OK)
-        status = pcpus_judge(&config, pcpus, pcpu_count, error, error_bytes);
+        status = pcpus_judge(wanted, error, error_bytes);
     if (status == OK)
-        status = image_judge("kernel", config.kernel, config.kernel_bytes, &kernel, error, error_bytes);
-    if (status == OK && config.ramdisk[0])
-        status = image_judge("ramdisk", config.ramdisk, config.ramdisk_bytes, &ramdisk, error, error_bytes);
-    else
-        config.ramdisk_bytes = 0;
+        status = image_judge("kernel", wanted->kernel, wanted->kernel_bytes, &kernel, error, error_bytes);
+    if (status == OK && wanted->ramdisk[0])
+        status = image_judge("ramdisk", wanted->ramdisk, wanted->ramdisk_bytes, &ramdisk, error, error_bytes);
     if (status != OK)
         return status;
     vmm = vmm_take(error, error_bytes);
@@ -343,14 +341,15 @@ enum status vmm_create(const bh_VmConfig *wanted, const uint8_t *pcpus, uint32_t
     if (status != OK)
         return status;
 
-    vmm_describe(vmm, &config, pcpus);
+    images_place(wanted, kernel, ramdisk, reply);
+    vmm_describe(vmm, wanted);
     vmm->state = VMM_BUILT;
-    status = vmm_build(vmm, &config, kernel, ramdisk);
+    status = vmm_build(vmm, kernel, ramdisk, reply);
     if (status != OK)
         snprintf(error, error_bytes, "its vmm cannot be built from %u KiB: %s", BLOCK_BYTES / 1024,
                  bh_status_name(status));
     else
-        status = plan_admit(&vmm->domain, config.vm_id, error, error_bytes);
+        status = plan_admit(&vmm->domain, wanted->vm_id, error, error_bytes);
     if (status != OK)
         vmm_destroy(vmm);
     return status;
@@ -358,8 +357,10 @@ enum status vmm_create(const bh_VmConfig *wanted, const uint8_t *pcpus, uint32_t
 
 enum status vmm_start(struct vmm *vmm)
 {
-    enum status status = domain_start(&vmm->domain);
+    enum status status = bh_aspace_map(vmm->domain.aspace, vmm->config, PERSIST_IPA, RIGHT_READ);
 
+    if (status == OK)
+        status = domain_start(&vmm->domain);
     if (status == OK)
         vmm->state = VMM_RUNNING;
     return status;

@@ -5,6 +5,7 @@
  * Always true:  a step's bit is set (and saved) before the step is asked for, so whatever exists of a VM is
  * known even if we die in between; undoing what was never done is answered ERR_EXIST, which is as good as OK.
  */
+#include <pb_encode.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -203,17 +204,48 @@ static enum status vm_open_console(struct toolstack *ts, struct vm *vm, char *er
     return judge(status, reply.status, reply.error, "console", error);
 }
 
+/* What its vmm is told, with where init has mapped its images.  It goes over in pieces. */
+static enum status vm_configure(const struct vm *vm, const bh_CreateVmmReply *made, char *error)
+{
+    static bh_VmConfig config;
+    static uint8_t bytes[bh_VmConfig_size];
+    bh_ConfigureRequest request = {.vm_id = vm_id(vm)};
+    bh_InitStatus reply = bh_InitStatus_init_zero;
+    pb_ostream_t stream = pb_ostream_from_buffer(bytes, sizeof bytes);
+    enum status status = OK;
+
+    config = vm->config;
+    config.kernel_bytes = made->kernel_bytes;
+    config.ramdisk_bytes = made->ramdisk_bytes;
+    config.ramdisk_ipa = made->ramdisk_ipa;
+    if (!pb_encode(&stream, bh_VmConfig_fields, &config))
+        return judge(ERR_ARG, 0, "", "domain: its configuration", error);
+    while (status == OK && request.offset < stream.bytes_written) {
+        size_t left = stream.bytes_written - request.offset;
+
+        request.piece.size =
+            (pb_size_t)(left < sizeof request.piece.bytes ? left : sizeof request.piece.bytes);
+        memcpy(request.piece.bytes, bytes + request.offset, request.piece.size);
+        status = init_rpc_configure(CAP_INIT, &request, &reply, NULL, bh_after_ms(ASK_MS));
+        status = judge(status, reply.status, reply.error, "domain", error);
+        request.offset += request.piece.size;
+    }
+    return status;
+}
+
 static enum status vm_make_domain(struct toolstack *ts, struct vm *vm, const bh_PlaceReply *place,
                                   char *error)
 {
-    static bh_CreateVmmRequest request;
+    bh_CreateVmmRequest request = {.vm_id = vm_id(vm), .memory_bytes = vm->config.memory_bytes};
     bh_CreateVmmReply reply = bh_CreateVmmReply_init_zero;
     struct rpc_caps caps = {.in_count = 1};
 
-    request =
-        (bh_CreateVmmRequest){.has_config = true, .config = vm->config, .pcpus_count = place->pcpus_count};
+    snprintf(request.name, sizeof request.name, "%s", vm->config.name);
+    snprintf(request.kernel, sizeof request.kernel, "%s", vm->config.kernel);
+    snprintf(request.ramdisk, sizeof request.ramdisk, "%s", vm->config.ramdisk);
+    request.pcpus_count = place->pcpus_count;
     memcpy(request.pcpus, place->pcpus, sizeof request.pcpus);
-    images_describe(ts, &request.config);
+    images_describe(ts, &request);
     step_begin(ts, vm, STEP_DOMAIN);
     enum status status = memory_session_mint(vm_id(vm), &caps.in[0]);
     if (status == OK)
@@ -222,7 +254,8 @@ static enum status vm_make_domain(struct toolstack *ts, struct vm *vm, const bh_
     for (uint32_t i = 0; i < caps.out_count; i++)
         bh_slot_drop(caps.out[i]);
 
-    return judge(status, reply.status, reply.error, "domain", error);
+    status = judge(status, reply.status, reply.error, "domain", error);
+    return status == OK ? vm_configure(vm, &reply, error) : status;
 }
 
 static enum status vm_run(struct vm *vm, char *error)

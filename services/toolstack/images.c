@@ -306,13 +306,13 @@ uint32_t image_data(struct toolstack *ts, struct image *image, const uint8_t *by
 
 /* ---- to a vmm ------------------------------------------------------------------------------------- */
 
-void images_describe(struct toolstack *ts, bh_VmConfig *config)
+void images_describe(struct toolstack *ts, bh_CreateVmmRequest *request)
 {
-    const struct image *kernel = image_find(ts, config->kernel);
-    const struct image *ramdisk = image_find(ts, config->ramdisk);
+    const struct image *kernel = image_find(ts, request->kernel);
+    const struct image *ramdisk = image_find(ts, request->ramdisk);
 
-    config->kernel_bytes = kernel ? kernel->bytes : 0;
-    config->ramdisk_bytes = ramdisk ? ramdisk->bytes : 0;
+    request->kernel_bytes = kernel ? kernel->bytes : 0;
+    request->ramdisk_bytes = ramdisk ? ramdisk->bytes : 0;
 }
 
 static enum status frames_send(const struct image *image, const bh_MapImageRequest *request, uint32_t first,

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "init.pb.h"
 #include "mgmt.pb.h"
 
 #define IMAGES_MAX 16u
@@ -75,8 +76,8 @@ void images_used(struct toolstack *ts, const struct vm *vm);
 /* Let go of what nobody needs any more. */
 void images_collect(struct toolstack *ts);
 
-/* Sizes of the VM's images that came here; to init before the vmm is built. */
-void images_describe(struct toolstack *ts, bh_VmConfig *config);
+/* Sizes of those images that came here; to init before the vmm is built. */
+void images_describe(struct toolstack *ts, bh_CreateVmmRequest *request);
 /* Give them to the vmm that was built. */
 enum status images_map(struct toolstack *ts, const struct vm *vm, char *error, uint32_t error_bytes);
 

@@ -38,7 +38,7 @@ struct saved {
     struct saved_vm vms[VMS_MAX];
 };
 #define SAVED_PAGES 2u
-#define CONFIG_BYTES 1024u
+#define CONFIG_BYTES 2048u
 struct saved_config {
     uint32_t length; /* 0: none */
     uint32_t check;  /* over the bytes */

@@ -6,6 +6,7 @@
  * keeps it to the machine's end.  Otherwise a VM that starts alone gets it, and Bulkhead's prompt is a Ctrl-]
  * away; with several, or none, it is Bulkhead's prompt.
  */
+#include <pb_decode.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,10 +37,10 @@ static void options_load(struct toolstack *ts)
     bh_panic("init does not answer");
 }
 
-/* Ask for a record; ERR_EXIST past the last. */
-static enum status record_ask(struct toolstack *ts, uint32_t index, bh_ModuleReply *reply)
+/* A piece of a record; ERR_EXIST past the last record. */
+static enum status piece_ask(struct toolstack *ts, uint32_t index, uint32_t offset, bh_ModuleReply *reply)
 {
-    bh_ModuleRequest request = {.index = index};
+    bh_ModuleRequest request = {.index = index, .offset = offset};
     enum status status = ERR_TIME;
 
     for (uint32_t tries = 0; tries < ASK_TRIES && (status == ERR_TIME || status == ERR_PEER); tries++) {
@@ -50,6 +51,28 @@ static enum status record_ask(struct toolstack *ts, uint32_t index, bh_ModuleRep
             toolstack_pause(ts, ASK_PAUSE_MS);
     }
     return status;
+}
+
+/* ERR_ARG: it is no configuration of a VM. */
+static enum status record_ask(struct toolstack *ts, uint32_t index, bh_VmConfig *config)
+{
+    static bh_ModuleReply reply;
+    static uint8_t bytes[bh_VmConfig_size];
+    uint32_t have = 0;
+    pb_istream_t stream;
+    enum status status;
+
+    do {
+        status = piece_ask(ts, index, have, &reply);
+        if (status != OK)
+            return status;
+        if (reply.bytes > sizeof bytes || reply.piece.size == 0 || reply.piece.size > reply.bytes - have)
+            return ERR_ARG;
+        memcpy(bytes + have, reply.piece.bytes, reply.piece.size);
+        have += reply.piece.size;
+    } while (have < reply.bytes);
+    stream = pb_istream_from_buffer(bytes, have);
+    return pb_decode(&stream, bh_VmConfig_fields, config) && config->name[0] != 0 ? OK : ERR_ARG;
 }
 
 /* A record that makes no sense keeps its place and is refused aloud; the others are not to suffer. */
@@ -67,16 +90,11 @@ static void record_refuse(struct toolstack *ts, uint32_t index, enum status stat
 
 static void records_load(struct toolstack *ts)
 {
-    static bh_ModuleReply reply;
-
     for (uint32_t i = 0; i < VMS_MAX; i++) {
-        enum status status = record_ask(ts, i, &reply);
+        enum status status = record_ask(ts, i, &ts->vms[i].config);
 
         if (status == ERR_EXIST)
             return;
-        if (status == OK && (!reply.has_config || reply.config.name[0] == 0))
-            status = ERR_ARG;
-        ts->vms[i].config = reply.config;
         if (status != OK)
             record_refuse(ts, i, status);
         ts->vms[i].config.vm_id = VM_ID_FIRST + i;

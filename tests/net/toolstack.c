@@ -17,6 +17,7 @@
  *     reflect    0 sends TCP packets back to where they came from, until there are none for 5 s
  *     speed      16 MiB in 64 KiB packets from 0 to 1
  */
+#include <pb_decode.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@
 #include "init_rpc.h"
 #include "net_ring.h"
 #include "net_rpc.h"
+#include "vm.pb.h"
 
 #define CLIENTS 4u
 #define SESSION(i) (0x1000u + (i))
@@ -631,15 +633,20 @@ static void word_do(const char *word)
 int main(void)
 {
     static bh_ModuleReply record;
+    static bh_VmConfig config;
+    pb_istream_t stream;
     bh_ModuleRequest request = {.index = 0};
     char *rest = NULL;
 
     must("record", init_rpc_vm_record(CAP_INIT, &request, &record, NULL, bh_after_ms(PATIENCE_MS)));
-    if (strncmp(record.config.extra, "plain ", 6) == 0)
+    stream = pb_istream_from_buffer(record.piece.bytes, record.piece.size);
+    if (record.bytes != record.piece.size || !pb_decode(&stream, bh_VmConfig_fields, &config))
+        bh_panic("the record of %u bytes is no VM's", (unsigned)record.bytes);
+    if (strncmp(config.extra, "plain ", 6) == 0)
         features = 0;
     for (uint32_t i = 0; i < CLIENTS; i++)
         client_start(i);
-    for (char *word = strtok_r(record.config.extra, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+    for (char *word = strtok_r(config.extra, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
         word_do(word);
     end();
 }

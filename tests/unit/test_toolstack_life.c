@@ -13,6 +13,8 @@
  * links: lib/bh/status.c build/gen/vm.pb.c
  * flags: -Iservices/toolstack
  */
+#include <pb_decode.h>
+#include <pb_encode.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,6 +49,9 @@ static uint32_t death_of;  /* init reports this vmm as dead, once */
 static uint64_t now;       /* in ticks: microseconds here */
 static uint64_t quotas[8]; /* what was asked of mem.Open */
 static uint32_t quota_count;
+#define RECORD_PIECE 100u                    /* init gives records in pieces of this size */
+static uint8_t configured[bh_VmConfig_size]; /* what init.Configure brought, after the last CreateVmm */
+static uint32_t configured_bytes;
 static uint32_t minted_count; /* sessions that we hold */
 #define MINTED 100000u        /* + badge: their slots */
 static bh_NetOpenRequest opened[2];
@@ -66,9 +71,9 @@ void images_collect(struct toolstack *t)
     (void)t;
 }
 
-void images_describe(struct toolstack *t, bh_VmConfig *config)
+void images_describe(struct toolstack *t, bh_CreateVmmRequest *request)
 {
-    (void)t, (void)config;
+    (void)t, (void)request;
 }
 
 enum status images_map(struct toolstack *t, const struct vm *vm, char *error, uint32_t error_bytes)
@@ -250,10 +255,28 @@ STUB(console_rpc_dmesg, bh_DmesgRequest, bh_DmesgReply)
 }
 STUB(init_rpc_create_vmm, bh_CreateVmmRequest, bh_CreateVmmReply)
 {
-    assert_true(req->has_config);
-    assert_int_equal(req->pcpus_count, req->config.vcpus);
+    const bh_VmConfig *config = &records[req->vm_id - 16];
+
+    assert_string_equal(req->name, config->name);
+    assert_string_equal(req->kernel, config->kernel);
+    assert_int_equal(req->memory_bytes, config->memory_bytes);
+    assert_int_equal(req->pcpus_count, config->vcpus);
     assert_int_equal(req->pcpus[0], 1);
-    ANSWER(note("make", req->config.vm_id), "no such luck");
+    configured_bytes = 0;
+    memset(rep, 0, sizeof *rep);
+    (void)endpoint, (void)caps, (void)deadline;
+    rep->status = note("make", req->vm_id);
+    snprintf(rep->error, sizeof rep->error, "%s", rep->status == OK ? "" : "no such luck");
+    rep->kernel_bytes = 4096;
+    return OK;
+}
+STUB(init_rpc_configure, bh_ConfigureRequest, bh_InitStatus)
+{
+    assert_int_equal(req->offset, configured_bytes);
+    assert_true(configured_bytes + req->piece.size <= sizeof configured);
+    memcpy(configured + configured_bytes, req->piece.bytes, req->piece.size);
+    configured_bytes += req->piece.size;
+    ANSWER(refuse && strcmp(refuse, "configure") == 0 ? refuse_with : OK, "no such luck");
 }
 STUB(init_rpc_start_vmm, bh_VmmRequest, bh_InitStatus)
 {
@@ -284,8 +307,15 @@ STUB(init_rpc_vm_record, bh_ModuleRequest, bh_ModuleReply)
     memset(rep, 0, sizeof *rep);
     rep->status = req->index < record_count ? OK : ERR_EXIST;
     if (req->index < record_count) {
-        rep->has_config = true;
-        rep->config = records[req->index];
+        uint8_t bytes[bh_VmConfig_size];
+        pb_ostream_t stream = pb_ostream_from_buffer(bytes, sizeof bytes);
+        uint32_t left;
+
+        assert_true(pb_encode(&stream, bh_VmConfig_fields, &records[req->index]));
+        rep->bytes = (uint32_t)stream.bytes_written;
+        left = rep->bytes - req->offset;
+        rep->piece.size = (pb_size_t)(left < RECORD_PIECE ? left : RECORD_PIECE);
+        memcpy(rep->piece.bytes, bytes + req->offset, rep->piece.size);
     }
     return OK;
 }
@@ -480,6 +510,30 @@ static void each_refusal_undoes_the_steps_before_it(void **state)
         assert_int_equal(ts.vms[0].state, VM_OFF);
         assert_int_equal(ts.vms[0].steps, 0);
     }
+}
+
+static void a_vmm_is_told_what_the_file_said(void **state)
+{
+    bh_VmConfig told = bh_VmConfig_init_zero;
+    pb_istream_t stream;
+
+    (void)state;
+    record("a", true, 2);
+    memset(records[0].extra, 'x', sizeof records[0].extra - 1); /* longer than one piece of a record */
+    strcpy(records[0].kernel, "image/0-Image");
+    assert_false(start());
+    stream = pb_istream_from_buffer(configured, configured_bytes);
+    assert_true(pb_decode(&stream, bh_VmConfig_fields, &told));
+    assert_int_equal(told.vm_id, 16);
+    assert_string_equal(told.extra, records[0].extra);
+    assert_int_equal(told.disks_count, 2);
+    assert_int_equal(told.kernel_bytes, 4096);
+    assert_int_equal(told.ramdisk_ipa, 0);
+    assert_false(say("destroy a"));
+    refuse = "configure";
+    assert_false(say("create a"));
+    assert_string_equal(shown, "a: cannot start: domain: no such luck\n> ");
+    assert_int_equal(ts.vms[0].steps, 0);
 }
 
 static void interfaces_are_opened_as_the_file_says_and_closed_after_the_domain(void **state)
@@ -903,6 +957,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_vm_is_made_step_by_step),
         TEST(each_refusal_undoes_the_steps_before_it),
+        TEST(a_vmm_is_told_what_the_file_said),
         TEST(interfaces_are_opened_as_the_file_says_and_closed_after_the_domain),
         TEST(the_refused_resource_is_named),
         TEST(a_memory_volume_has_a_session_of_its_own_at_mem),
