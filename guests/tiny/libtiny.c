@@ -57,7 +57,7 @@ void check(bool is_true, const char *claim, uint64_t detail, uint64_t detail2)
 
 void tiny_main(uint64_t dtb)
 {
-    (void)dtb;
+    tiny_dtb = dtb;
     tiny_run();
     put_text(false_claims == 0 && claims != 0 ? "PASS " : "FAIL ");
     put_text(tiny_name);

@@ -9,6 +9,7 @@
 #define TINY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Each payload: its name, and what it asks. */
@@ -20,6 +21,13 @@ extern void (*tiny_at_end)(void);
 void tiny_main(uint64_t dtb);
 void put_text(const char *text);
 void put_hex(uint64_t value);
+/* What the VM's file says to the payload as `extra`, words with blanks between: where the word that begins so
+ * goes on (NULL: there is none), the decimal number there, the MAC address there (else `mac` stays as it is).
+ */
+extern uint64_t tiny_dtb;
+const char *word_after(const char *key);
+uint64_t word_number(const char *key, uint64_t otherwise);
+void word_mac(const char *key, uint8_t mac[6]);
 /* A claim; when it is false the text and two numbers are written (at most 20 such lines). */
 void check(bool is_true, const char *claim, uint64_t detail, uint64_t detail2);
 

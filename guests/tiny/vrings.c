@@ -3,31 +3,16 @@
  * vrings.c - what does a driver get that corrupts its virtqueue, field by field?  DEVICE_NEEDS_RESET, that
  * device only; and after a reset it works again
  *
- * The console at place 4 is always there; a disk at place 0 is tried too if there is one.
+ * The console at place 4 is always there; a disk at place 0 and a network card at place 5 are tried too if
+ * there are.
  */
 #include "tiny.h"
+#include "virtio_registers.h"
 
 const char tiny_name[] = "vrings";
 
 #define SIZE 8u
 enum { NEXT = 1, WRITE = 2, INDIRECT = 4 };
-enum {
-    R_ID = 0x08,
-    R_DEVICE_FEATURES = 0x10,
-    R_DEVICE_FEATURES_SELECT = 0x14,
-    R_FEATURES = 0x20,
-    R_FEATURES_SELECT = 0x24,
-    R_QUEUE = 0x30,
-    R_SIZE = 0x38,
-    R_READY = 0x44,
-    R_NOTIFY = 0x50,
-    R_INTERRUPT = 0x60,
-    R_ACK = 0x64,
-    R_STATUS = 0x70,
-    R_DESC = 0x80,
-    R_AVAIL = 0x90,
-    R_USED = 0xa0,
-};
 #define NEEDS_RESET 0x40u
 #define INDIRECT_FEATURE (1u << 28)
 
@@ -313,6 +298,8 @@ static void try_device(uint32_t place, uint32_t which_queue)
 void tiny_run(void)
 {
     try_device(4, 1);
-    if (read32(VIRTIO(0) + R_ID) != 0) /* there is a disk */
+    if (read32(VIRTIO(0) + R_ID) != 0)
         try_device(0, 0);
+    if (read32(VIRTIO(5) + R_ID) != 0)
+        try_device(5, 1);
 }

@@ -180,7 +180,19 @@ uint32_t mgmt_on_block_list(struct wire_call *call, const bh_MgmtVmRequest *requ
     return bh_MgmtStatus_MGMT_OK;
 }
 
-/* What netdrv knows of a session: its network, addresses and the link. */
+static void traffic_describe(const bh_NetCounters *from, bool *said, bh_MgmtNetCounters *to)
+{
+    *said = true;
+    *to = (bh_MgmtNetCounters){.packets = from->packets,
+                               .bytes = from->bytes,
+                               .dropped_rate = from->dropped_rate,
+                               .dropped_full = from->dropped_full,
+                               .dropped_spoofed = from->dropped_spoofed,
+                               .dropped_malformed = from->dropped_malformed,
+                               .dropped_flood = from->dropped_flood};
+}
+
+/* What netdrv knows of a session: its network, addresses, the link, and what it carried. */
 static void network_state(uint32_t session, bh_MgmtNetwork *interface)
 {
     bh_NetInfoReply row;
@@ -198,6 +210,8 @@ static void network_state(uint32_t session, bh_MgmtNetwork *interface)
         interface->attached = row.attached;
         interface->ipv4_count = row.ipv4_count;
         memcpy(interface->ipv4, row.ipv4, sizeof interface->ipv4);
+        traffic_describe(&row.from_vm, &interface->has_from_vm, &interface->from_vm);
+        traffic_describe(&row.to_vm, &interface->has_to_vm, &interface->to_vm);
         return;
     }
 }

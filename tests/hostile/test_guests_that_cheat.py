@@ -16,11 +16,13 @@ TINY = TOP / "build/guests/tiny"
 SECONDS = 240
 
 
-def vm_file(path, name, vcpus=1, disk=None):
+def vm_file(path, name, vcpus=1, disk=None, vif=None):
     """Write the xl.cfg of a bare guest and return its path."""
     lines = [f"name = '{name}'", f"kernel = '{TINY / name}.bin'", "memory = 32", f"vcpus = {vcpus}"]
     if disk:
         lines.append(f"disk = {disk!r}")
+    if vif:
+        lines.append(f"vif = {vif!r}")
     path.write_text("\n".join([*lines, ""]))
     return path
 
@@ -53,8 +55,9 @@ def test_four_vcpus_hammer_devices_at_once(tmp_path, pcpus):
     assert [output.count(mark) for mark in "!#%&"] == [200] * 4, output[-4000:]
 
 
-def test_a_disks_vrings_too(tmp_path):
-    output, status = run([vm_file(tmp_path / "vm.cfg", "vrings", disk=["ram:1M,vda,w"])], "vrings")
+@pytest.mark.parametrize("device", [{"disk": ["ram:1M,vda,w"]}, {"vif": ["bridge=nat0"]}])
+def test_a_disks_and_a_cards_vrings_too(tmp_path, device):
+    output, status = run([vm_file(tmp_path / "vm.cfg", "vrings", **device)], "vrings")
     expect_pass(output, status, "vrings")
 
 

@@ -15,6 +15,7 @@ import time
 import pytest
 
 from machine import TOP, Machine, vm_file
+from wire import checksum
 
 ROUTER = bytes([10, 0, 2, 200])  # system/bulkhead.toml
 OURS = bytes([10, 0, 2, 2])
@@ -23,14 +24,6 @@ EVERYBODY = b"\xff" * 6
 MAC = "52:54:00:12:34:56"
 CARDS = ["virtio", "e1000e"]
 HOLE = 0x1000000000 + 60 * 4096  # tests/nic/hole.c
-
-
-def checksum(data):
-    data += b"\0" * (len(data) % 2)
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
 
 
 def arp(operation, target_mac):
