@@ -12,12 +12,12 @@
 #include <string.h>
 
 #include "bh.h"
+#include "image_names.h"
 #include "init.h"
 #include "mem_rpc.h"
 
 #define MEM_MS 1000u
 #define VM_CHUNK_BYTES BLOCK_BYTES
-#define UPLOAD_PREFIX "upload/"
 #define UPLOAD_BYTES_MAX (1ull << 30)
 #define SLOTS_PER_CHUNK 3u /* the chunk, and its frame twice: in the vmm's and in the VM's address space */
 #define SLOTS_BESIDES 512u
@@ -38,13 +38,16 @@ static uint64_t block_align(uint64_t bytes)
 
 /* ---- what is asked for, judged ----------------------------------------------------------------- */
 
-/* An image that the toolstack brings, frame by frame, after the vmm was built. */
+/* An image that the toolstack brings, frame by frame, after the vmm was built; or that the vmm itself reads
+ * from a volume. */
 static bool image_is_brought(const char *name, uint64_t bytes)
 {
-    return strncmp(name, UPLOAD_PREFIX, strlen(UPLOAD_PREFIX)) == 0 && bytes > 0 && bytes <= UPLOAD_BYTES_MAX;
+    if (image_is_volume(name))
+        return bytes == 0;
+    return image_is_upload(name) && bytes > 0 && bytes <= UPLOAD_BYTES_MAX;
 }
 
-/* *image: NULL when it will be brought. */
+/* *image: NULL when init has nothing to map. */
 static enum status image_judge(const char *what, const char *name, uint64_t bytes, const struct image **image,
                                char *error, uint32_t error_bytes)
 {
@@ -238,6 +241,8 @@ static enum status images_map(struct vmm *vmm, const struct image *kernel, const
     uint32_t count = image_frames(kernel, sizes->kernel_bytes) + image_frames(ramdisk, sizes->ramdisk_bytes);
     enum status status = OK;
 
+    if (count == 0)
+        return OK;
     vmm->images = bh_slots_alloc(count);
     if (!vmm->images)
         return ERR_FULL;

@@ -13,6 +13,7 @@
 #include "blk_rpc.h"
 #include "caps_toolstack.h"
 #include "console_rpc.h"
+#include "image_names.h"
 #include "init_rpc.h"
 #include "mem_rpc.h"
 #include "net_rpc.h"
@@ -57,6 +58,11 @@ static uint32_t step_ram(uint32_t index)
 static uint32_t step_net(uint32_t index)
 {
     return (uint32_t)STEP_NET0 << index;
+}
+
+static uint32_t step_image(uint32_t index)
+{
+    return (uint32_t)STEP_IMAGE0 << index;
 }
 
 static void step_begin(struct toolstack *ts, struct vm *vm, uint32_t step)
@@ -143,6 +149,24 @@ static enum status vm_open_disk(struct toolstack *ts, struct vm *vm, uint32_t in
     for (uint32_t i = 0; i < caps.out_count; i++)
         bh_slot_drop(caps.out[i]);
     return judge(status, reply.status, reply.error, what, error);
+}
+
+/* Its vmm reads a kernel or ramdisk that is a volume by itself. */
+static enum status vm_open_image(struct toolstack *ts, struct vm *vm, uint32_t index, char *error)
+{
+    const char *name = vm_image_volume(vm, index);
+    bh_BlkOpenRequest request = {.session = vm_id(vm) << 8 | (IMAGE_DISK_FIRST + index)};
+    bh_BlkStatus reply;
+
+    if (!name)
+        return OK;
+    if (ram_volume_is(name))
+        return judge(OK, ERR_ARG, "an image is a volume of the disk", name, error);
+    snprintf(request.volume, sizeof request.volume, "%s", name);
+    step_begin(ts, vm, step_image(index));
+    enum status status = blk_rpc_open(CAP_BLK, &request, &reply, NULL, bh_after_ms(BUILD_MS));
+
+    return judge(status, reply.status, reply.error, index == 0 ? "kernel" : "ramdisk", error);
 }
 
 /* The file did not say which network: the first one of the manifest. */
@@ -276,6 +300,8 @@ static enum status vm_build(struct toolstack *ts, struct vm *vm, char *error)
         status = vm_open_memory(ts, vm, error);
     for (uint32_t i = 0; status == OK && i < vm->config.disks_count; i++)
         status = vm_open_disk(ts, vm, i, error);
+    for (uint32_t i = 0; status == OK && i < VMM_IMAGES_MAX; i++)
+        status = vm_open_image(ts, vm, i, error);
     for (uint32_t i = 0; status == OK && i < vm->config.vifs_count; i++)
         status = vm_open_net(ts, vm, i, error);
     if (status == OK)
@@ -321,6 +347,11 @@ static enum status undo_disk(const struct vm *vm, uint32_t index, char *error)
     enum status status = blk_rpc_close(CAP_BLK, &request, &reply, NULL, bh_after_ms(BUILD_MS));
 
     return judge(status, reply.status, reply.error, "disk", error);
+}
+
+static enum status undo_image(const struct vm *vm, uint32_t index, char *error)
+{
+    return undo_disk(vm, IMAGE_DISK_FIRST + index, error);
 }
 
 static enum status undo_ram(const struct vm *vm, uint32_t index, char *error)
@@ -403,6 +434,12 @@ static void undo(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t ar
     bh_log("%s: not undone: %s", vm->config.name, error);
 }
 
+void vm_close_images(struct toolstack *ts, struct vm *vm)
+{
+    for (uint32_t i = 0; i < VMM_IMAGES_MAX; i++)
+        undo(ts, vm, step_image(i), i, undo_image);
+}
+
 /* Disks first: what the guest asked of them is finished.  Memory last: it proves that everything came back.
  */
 void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
@@ -412,6 +449,7 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
         if (!(vm->steps & step_disk(i))) /* else blkdrv would fault on memory that it still serves from */
             undo(ts, vm, step_ram(i), i, undo_ram);
     }
+    vm_close_images(ts, vm);
     undo(ts, vm, STEP_CONSOLE, keep_focus, undo_console);
     undo(ts, vm, STEP_SCHED, 0, undo_sched);
     undo(ts, vm, STEP_DOMAIN, 0, undo_domain);

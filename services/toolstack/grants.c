@@ -12,6 +12,7 @@
 
 #include "bh.h"
 #include "caps_toolstack.h"
+#include "image_names.h"
 #include "init_rpc.h"
 #include "toolstack.h"
 #include "vmm_slots.h"
@@ -104,6 +105,13 @@ enum status vm_grant(struct vm *vm, char *error, uint32_t size)
         interfaces[i] = (struct grant){CAP_NET_SESSION, vmm_slots.net[i], rw, (uint64_t)id << 8 | i};
     if (status == OK && disks > 0)
         status = grants_give(id, volumes, disks, error, size);
+    for (uint32_t i = 0; status == OK && i < VMM_IMAGES_MAX; i++) {
+        const struct grant image = {CAP_BLK_SESSION, vmm_slots.image_volume[i], rw,
+                                    (uint64_t)id << 8 | (IMAGE_DISK_FIRST + i)};
+
+        if (vm_image_volume(vm, i))
+            status = grants_give(id, &image, 1, error, size);
+    }
     if (status == OK && nets > 0)
         status = grants_give(id, interfaces, nets, error, size);
     return status;

@@ -14,6 +14,7 @@
 #include "bh.h"
 #include "caps_toolstack.h"
 #include "image_memory.h"
+#include "image_names.h"
 #include "init_rpc.h"
 #include "mem_rpc.h"
 #include "toolstack.h"
@@ -25,7 +26,7 @@ static uint32_t image_index(const struct toolstack *ts, const struct image *imag
 
 void image_name(const struct image *image, char name[IMAGE_NAME_BYTES])
 {
-    snprintf(name, IMAGE_NAME_BYTES, IMAGE_PREFIX "%u", image->number);
+    snprintf(name, IMAGE_NAME_BYTES, IMAGE_UPLOAD_PREFIX "%u", image->number);
 }
 
 struct image *image_find(struct toolstack *ts, const char *name)

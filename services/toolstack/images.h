@@ -19,7 +19,6 @@
 #define IMAGES_MAX 16u
 #define IMAGE_BYTES_MAX (1ull << 30) /* as init has it */
 #define IMAGE_BLOCK_BYTES 0x200000ull
-#define IMAGE_PREFIX "upload/"
 #define IMAGE_NAME_BYTES 40u
 #define IMAGE_DIGEST_BYTES 32u
 #define UPLOADS_MAX 4u /* under way at once */

@@ -176,9 +176,12 @@ static bool somebody_is_alive(const struct toolstack *ts)
 
 void life_go_on(struct toolstack *ts)
 {
-    for (uint32_t i = 0; i < ts->vm_count; i++)
+    for (uint32_t i = 0; i < ts->vm_count; i++) {
         if (vm_is_alive(&ts->vms[i]) && ts->vms[i].ending != END_NONE)
             vm_end(ts, &ts->vms[i]);
+        else if (ts->vms[i].state == VM_RUNNING)
+            vm_close_images(ts, &ts->vms[i]);
+    }
     vms_forget(ts);
     images_collect(ts);
     out_flush(ts);

@@ -11,6 +11,7 @@
 #include "blk_rpc.h"
 #include "caps_toolstack.h"
 #include "console_rpc.h"
+#include "image_names.h"
 #include "init_rpc.h"
 #include "mem_rpc.h"
 #include "mgmt_call.h"
@@ -366,8 +367,35 @@ static void upload_describe(const struct toolstack *ts, const struct image *imag
     out->users = users_of(ts, out->name);
 }
 
-/* The boot image's images first, by init's index; then uploads, from UPLOADS_FIRST on. */
+/* A volume of the disk that a VM may have as its kernel or ramdisk; whether it is one shows when it starts.
+ */
+static void volume_describe(const struct toolstack *ts, const bh_BlkInfoReply *volume, bh_MgmtImage *out)
+{
+    snprintf(out->name, sizeof out->name, IMAGE_VOLUME_PREFIX "%.32s", volume->volume);
+    snprintf(out->file, sizeof out->file, "%.39s", volume->text);
+    out->bytes = volume->sectors * 512;
+    out->users = users_of(ts, out->name);
+}
+
+/* From blkdrv's index-th volume on; where to go on, or 0. */
+static uint32_t volumes_list(const struct toolstack *ts, uint32_t index, bh_MgmtImageList *reply)
+{
+    for (; reply->images_count < LIST_MAX; index++) {
+        bh_BlkInfoRequest request = {.index = index};
+        bh_BlkInfoReply volume;
+        enum status status = blk_rpc_info(CAP_BLK, &request, &volume, NULL, bh_after_ms(ASK_MS));
+
+        if (status != OK || volume.status != OK || volume.session != 0)
+            return 0; /* sessions follow the volumes */
+        volume_describe(ts, &volume, &reply->images[reply->images_count++]);
+    }
+    return index;
+}
+
+/* The boot image's images first, by init's index; then uploads, from UPLOADS_FIRST on; then the disk's
+ * volumes. */
 #define UPLOADS_FIRST 1000u
+#define VOLUMES_FIRST 2000u
 
 uint32_t mgmt_on_image_list(struct wire_call *call, const bh_MgmtPageRequest *page, bh_MgmtImageList *reply)
 {
@@ -391,10 +419,17 @@ uint32_t mgmt_on_image_list(struct wire_call *call, const bh_MgmtPageRequest *pa
         out->bytes = image.bytes;
         out->users = users_of(ts, out->name);
     }
-    for (; index - UPLOADS_FIRST < IMAGES_MAX && reply->images_count < LIST_MAX; index++)
+    for (; index < VOLUMES_FIRST && index - UPLOADS_FIRST < IMAGES_MAX && reply->images_count < LIST_MAX;
+         index++)
         if (ts->images[index - UPLOADS_FIRST].state == IMAGE_READY)
             upload_describe(ts, &ts->images[index - UPLOADS_FIRST], &reply->images[reply->images_count++]);
-    reply->next = index - UPLOADS_FIRST < IMAGES_MAX || index < UPLOADS_FIRST ? index : 0;
+    if (index - UPLOADS_FIRST >= IMAGES_MAX && index < VOLUMES_FIRST)
+        index = VOLUMES_FIRST;
+    reply->next = index;
+    if (index >= VOLUMES_FIRST) {
+        index = volumes_list(ts, index - VOLUMES_FIRST, reply);
+        reply->next = index == 0 ? 0 : VOLUMES_FIRST + index;
+    }
     return bh_MgmtStatus_MGMT_OK;
 }
 

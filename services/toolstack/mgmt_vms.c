@@ -10,6 +10,7 @@
 #include "bh.h"
 #include "caps_toolstack.h"
 #include "console_rpc.h"
+#include "image_names.h"
 #include "mgmt_call.h"
 #include "toolstack.h"
 
@@ -33,7 +34,7 @@ bool mgmt_name_is_good(const char *name, char *error, uint32_t error_bytes)
 
 static bool image_is_missing(struct toolstack *ts, const char *name)
 {
-    return strncmp(name, IMAGE_PREFIX, strlen(IMAGE_PREFIX)) == 0 && !image_find(ts, name);
+    return image_is_upload(name) && !image_find(ts, name);
 }
 
 static uint32_t config_judge(struct wire_call *call, bh_VmConfig *config)

@@ -72,6 +72,9 @@ enum status vm_create(struct toolstack *ts, struct vm *vm, char error[ERROR_BYTE
 /* Undo what there is of it, as often as it takes.  keep_focus: its console keeps the wire. */
 void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus);
 
+/* Its guest runs, so its vmm has read the image volumes. */
+void vm_close_images(struct toolstack *ts, struct vm *vm);
+
 /* ---- grants.c: the sessions of a new vmm */
 enum status vm_grant(struct vm *vm, char *error, uint32_t size) BH_NODISCARD;
 /* A session at mem with this badge, for blkdrv or init, in a fresh slot: the caller's to drop. */
@@ -84,6 +87,9 @@ struct vm *vm_add(struct toolstack *ts, const bh_VmConfig *config);
 void vms_forget(struct toolstack *ts);
 /* The VM that a person means: by name, id or UUID.  NULL: there is none. */
 struct vm *vm_named(struct toolstack *ts, const char *text);
+
+/* The label of the volume that is its kernel (0) or ramdisk (1); NULL: that is no volume. */
+const char *vm_image_volume(const struct vm *vm, uint32_t index);
 
 /* ---- life.c: what becomes of VMs, and of the machine */
 struct vm *vm_find(struct toolstack *ts, const char *name);

@@ -42,9 +42,10 @@ enum {
     STEP_MEM = 2,
     STEP_CONSOLE = 4,
     STEP_DOMAIN = 8,
-    STEP_DISK0 = 16,  /* << disk index */
-    STEP_RAM0 = 256,  /* << disk index: the session at mem of a ram volume */
-    STEP_NET0 = 4096, /* << interface index */
+    STEP_DISK0 = 16,     /* << disk index */
+    STEP_RAM0 = 256,     /* << disk index: the session at mem of a ram volume */
+    STEP_NET0 = 4096,    /* << interface index */
+    STEP_IMAGE0 = 65536, /* << 0 kernel, 1 ramdisk: the session of an image volume, until the guest runs */
 };
 
 struct vm {

@@ -12,6 +12,7 @@ const struct vmm_slots vmm_slots = {
     .console = CAP_CONSOLE,
     .toolstack = CAP_TOOLSTACK,
     .disk = {CAP_BLK0, CAP_BLK1, CAP_BLK2, CAP_BLK3},
+    .image_volume = {CAP_KERNEL_VOLUME, CAP_RAMDISK_VOLUME},
     .net = {CAP_NET0, CAP_NET1, CAP_NET2, CAP_NET3},
     .memory_bytes = DOMAIN_MEMORY_BYTES,
 };

@@ -12,10 +12,12 @@
 
 #define VMM_DISKS_MAX 4u
 #define VMM_NETS_MAX 4u
+#define VMM_IMAGES_MAX 2u
 
 struct vmm_slots {
     slot_t mem, sched, console, toolstack;
     slot_t disk[VMM_DISKS_MAX];
+    slot_t image_volume[VMM_IMAGES_MAX]; /* kernel, ramdisk */
     slot_t net[VMM_NETS_MAX];
     uint64_t memory_bytes; /* what a vmm is made from */
 };

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bh.h"
+#include "image_names.h"
 #include "toolstack.h"
 
 static struct vm *place_free(struct toolstack *ts)
@@ -51,6 +52,13 @@ void vms_forget(struct toolstack *ts)
         toolstack_save_config(ts, vm);
         toolstack_save(ts);
     }
+}
+
+const char *vm_image_volume(const struct vm *vm, uint32_t index)
+{
+    const char *name = index == 0 ? vm->config.kernel : vm->config.ramdisk;
+
+    return image_is_volume(name) ? image_volume_label(name) : NULL;
 }
 
 /* ---- by what a person says ------------------------------------------------------------------------- */

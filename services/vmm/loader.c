@@ -68,29 +68,38 @@ static bool sections_are_complete(const struct image *image, uint32_t pe_offset)
     return true;
 }
 
+/* NULL, or what is wrong with it. */
+static const char *header_judge(const struct image *kernel, struct image_header *header)
+{
+    if (!file_read(kernel, 0, header, sizeof *header))
+        return "it is shorter than an arm64 Image header";
+    if (header->magic != IMAGE_MAGIC && kernel->bytes[0] == 0x1f && kernel->bytes[1] == 0x8b)
+        return "it is gzip-compressed; unpack it first";
+    if (header->magic != IMAGE_MAGIC)
+        return "it is no arm64 Image (no \"ARM\\x64\" at offset 56)";
+    if ((header->flags & 1) != 0)
+        return "it is big-endian";
+    if (header->text_offset % 4096 != 0 || header->text_offset >= ALIGN)
+        return "its header has an impossible text_offset";
+    return NULL;
+}
+
+static enum status kernel_refuse(const struct image *kernel, const char *why, char error[LOADER_ERROR_MAX])
+{
+    snprintf(error, LOADER_ERROR_MAX, "kernel %s: %s", kernel->name, why);
+    return ERR_ARG;
+}
+
 static enum status kernel_judge(const struct image *kernel, struct image_header *header,
                                 char error[LOADER_ERROR_MAX])
 {
-    const char *why = NULL;
+    const char *why = header_judge(kernel, header);
 
-    if (!file_read(kernel, 0, header, sizeof *header))
-        why = "it is shorter than an arm64 Image header";
-    else if (header->magic != IMAGE_MAGIC && kernel->bytes[0] == 0x1f && kernel->bytes[1] == 0x8b)
-        why = "it is gzip-compressed; unpack it first";
-    else if (header->magic != IMAGE_MAGIC)
-        why = "it is no arm64 Image (no \"ARM\\x64\" at offset 56)";
-    else if ((header->flags & 1) != 0)
-        why = "it is big-endian";
-    else if (header->text_offset % 4096 != 0 || header->text_offset >= ALIGN)
-        why = "its header has an impossible text_offset";
-    else if (header->image_size != 0 && header->image_size < kernel->size)
+    if (!why && header->image_size != 0 && header->image_size < kernel->size)
         why = "it is longer than its header says";
-    else if (!sections_are_complete(kernel, header->pe_offset))
+    if (!why && !sections_are_complete(kernel, header->pe_offset))
         why = "it is truncated: its sections go past the end of the file";
-    if (!why)
-        return OK;
-    snprintf(error, LOADER_ERROR_MAX, "kernel %s: %s", kernel->name, why);
-    return ERR_ARG;
+    return why ? kernel_refuse(kernel, why, error) : OK;
 }
 
 static enum status does_not_fit(const struct image *image, const char *what, uint64_t ram_size,
@@ -120,6 +129,30 @@ static bool ramdisk_place(struct layout *l, uint64_t kernel_end, uint64_t ram_ba
     return false;
 }
 
+/* QEMU leaves the first 2 MiB to its boot code; a kernel that asks for no offset starts there too. */
+static uint64_t kernel_place(const struct image_header *header, uint64_t ram_base)
+{
+    return ram_base + ALIGN + header->text_offset;
+}
+
+enum status loader_kernel_place(struct image *kernel, uint64_t ram_base, uint64_t ram_size, uint64_t *place,
+                                char error[LOADER_ERROR_MAX])
+{
+    struct image head = {kernel->name, kernel->bytes,
+                         kernel->size < LOADER_HEAD_BYTES ? kernel->size : LOADER_HEAD_BYTES};
+    struct image_header header;
+    const char *why = header_judge(&head, &header);
+
+    if (why)
+        return kernel_refuse(kernel, why, error);
+    if (header.image_size != 0 && header.image_size < kernel->size)
+        kernel->size = header.image_size;
+    *place = kernel_place(&header, ram_base);
+    if (*place - ram_base > ram_size || kernel->size > ram_size - (*place - ram_base))
+        return does_not_fit(kernel, "kernel", ram_size, error);
+    return OK;
+}
+
 enum status loader_plan(const struct image *kernel, const struct image *ramdisk, uint64_t ram_base,
                         uint64_t ram_size, struct layout *layout, char error[LOADER_ERROR_MAX])
 {
@@ -131,12 +164,9 @@ enum status loader_plan(const struct image *kernel, const struct image *ramdisk,
     *layout = (struct layout){0};
     layout->kernel_bytes = header.image_size != 0 ? header.image_size : kernel->size;
 
-    /* QEMU leaves the first 2 MiB to its boot code; a kernel that asks for no offset starts there too. */
-    uint64_t offset = ALIGN + header.text_offset;
-
-    if (offset > ram_size || layout->kernel_bytes > ram_size - offset)
+    layout->kernel = kernel_place(&header, ram_base);
+    if (layout->kernel - ram_base > ram_size || layout->kernel_bytes > ram_size - (layout->kernel - ram_base))
         return does_not_fit(kernel, "kernel", ram_size, error);
-    layout->kernel = ram_base + offset;
     layout->ramdisk_bytes = ramdisk->size;
     if (ramdisk->size > ram_size)
         return does_not_fit(ramdisk, "ramdisk", ram_size, error);
@@ -148,15 +178,17 @@ enum status loader_plan(const struct image *kernel, const struct image *ramdisk,
     return OK;
 }
 
+static void image_copy(const struct image *image, uint8_t *to)
+{
+    if (to && to != image->bytes)
+        memcpy(to, image->bytes, image->size);
+}
+
 /* The plan fits into the memory it was made for, so neither place is missing. */
 void loader_copy(const struct layout *layout, const struct image *kernel, const struct image *ramdisk,
                  const struct guest_ram *ram)
 {
-    uint8_t *to = guest_ram_at(ram, layout->kernel, kernel->size);
-
-    if (to)
-        memcpy(to, kernel->bytes, kernel->size);
-    to = layout->ramdisk != 0 ? guest_ram_at(ram, layout->ramdisk, ramdisk->size) : NULL;
-    if (to)
-        memcpy(to, ramdisk->bytes, ramdisk->size);
+    image_copy(kernel, guest_ram_at(ram, layout->kernel, kernel->size));
+    if (layout->ramdisk != 0)
+        image_copy(ramdisk, guest_ram_at(ram, layout->ramdisk, ramdisk->size));
 }

@@ -15,6 +15,7 @@
 
 #define LOADER_DTB_BYTES 0x10000u
 #define LOADER_ERROR_MAX 160u
+#define LOADER_HEAD_BYTES 512u /* of a kernel: its header is in them */
 
 struct image {
     const char *name; /* for messages */
@@ -30,6 +31,10 @@ struct layout { /* guest-physical */
     uint64_t dtb;
 };
 
+/* A kernel of which only the head is at hand, and `size` is the room it was found in: where it goes;
+ * *kernel's size becomes what its header says if that is less.  Errors as of loader_plan(). */
+enum status loader_kernel_place(struct image *kernel, uint64_t ram_base, uint64_t ram_size, uint64_t *place,
+                                char error[LOADER_ERROR_MAX]) BH_NODISCARD;
 /* Judge the images and find their places.  ERR_ARG: an image is bad; ERR_MEM: they do not fit.  `error` then
  * names the image and says why. */
 enum status loader_plan(const struct image *kernel, const struct image *ramdisk, uint64_t ram_base,

@@ -7,6 +7,8 @@
 
 #include "board_tree.h"
 #include "caps_vmm.h"
+#include "image_names.h"
+#include "image_volume.h"
 #include "vm.h"
 
 static void line_set(void *context, bool is_asserted)
@@ -128,14 +130,76 @@ static struct image image_of(const char *name, uint64_t ipa, uint64_t bytes)
     return (struct image){name, (const uint8_t *)(uintptr_t)ipa, bytes};
 }
 
+static uint64_t volume_open(struct vm *vm, enum image_volume which, const char *name)
+{
+    char error[LOADER_ERROR_MAX];
+    uint64_t bytes;
+
+    if (image_volume_open(which, &bytes, error, sizeof error) != OK)
+        vm_refuse(vm, "%s: %s", name, error);
+    return bytes;
+}
+
+static void volume_read(struct vm *vm, enum image_volume which, const char *name, uint8_t *to, uint64_t bytes)
+{
+    char error[LOADER_ERROR_MAX];
+
+    if (image_volume_read(which, to, bytes, error, sizeof error) != OK)
+        vm_refuse(vm, "%s: %s", name, error);
+}
+
+static uint64_t whole_sectors(uint64_t bytes)
+{
+    return (bytes + BLK_SECTOR_BYTES - 1) / BLK_SECTOR_BYTES * BLK_SECTOR_BYTES;
+}
+
+/* Where it will stay, in the guest's memory: its header says where that is. */
+static struct image kernel_read(struct vm *vm)
+{
+    static uint8_t head[LOADER_HEAD_BYTES];
+    struct image kernel = {vm->config.kernel, head, volume_open(vm, IMAGE_KERNEL, vm->config.kernel)};
+    uint64_t place;
+    char error[LOADER_ERROR_MAX];
+
+    volume_read(vm, IMAGE_KERNEL, kernel.name, head, sizeof head);
+    if (loader_kernel_place(&kernel, BOARD_RAM, vm->ram.size, &place, error) != OK)
+        vm_refuse(vm, "%s", error);
+
+    uint64_t bytes = whole_sectors(kernel.size);
+    uint8_t *to = guest_ram_at(&vm->ram, place, bytes);
+
+    if (!to)
+        vm_refuse(vm, "%s does not fit its memory", kernel.name);
+    volume_read(vm, IMAGE_KERNEL, kernel.name, to, bytes);
+    kernel.bytes = to;
+    return kernel;
+}
+
+static void ramdisk_read(struct vm *vm, struct image *ramdisk)
+{
+    uint8_t *to = guest_ram_at(&vm->ram, vm->layout.ramdisk, ramdisk->size);
+
+    if (!to)
+        vm_refuse(vm, "%s does not fit its memory", ramdisk->name);
+    volume_read(vm, IMAGE_RAMDISK, ramdisk->name, to, ramdisk->size);
+    ramdisk->bytes = to;
+}
+
 static void images_load(struct vm *vm)
 {
     char error[LOADER_ERROR_MAX];
-    struct image kernel = image_of(vm->config.kernel, BUNDLE_IPA, vm->config.kernel_bytes);
+    bool ramdisk_is_volume = image_is_volume(vm->config.ramdisk);
+    struct image kernel = image_is_volume(vm->config.kernel)
+                              ? kernel_read(vm)
+                              : image_of(vm->config.kernel, BUNDLE_IPA, vm->config.kernel_bytes);
     struct image ramdisk = image_of(vm->config.ramdisk, vm->config.ramdisk_ipa, vm->config.ramdisk_bytes);
 
+    if (ramdisk_is_volume)
+        ramdisk.size = volume_open(vm, IMAGE_RAMDISK, ramdisk.name);
     if (loader_plan(&kernel, &ramdisk, BOARD_RAM, vm->ram.size, &vm->layout, error) != OK)
         vm_refuse(vm, "%s", error);
+    if (ramdisk_is_volume)
+        ramdisk_read(vm, &ramdisk);
     loader_copy(&vm->layout, &kernel, &ramdisk, &vm->ram);
 }
 

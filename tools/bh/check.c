@@ -9,6 +9,7 @@
 
 #include "fail.h"
 #include "gpt.h"
+#include "image_names.h"
 
 #define VMM_BYTES (2u << 20) /* what a VM takes besides its own memory (docs/decisions/0009) */
 
@@ -35,15 +36,24 @@ static bool is_memory_volume(const bh_Disk *disk)
     return !strncmp(disk->volume, "ram:", 4);
 }
 
-static void check_on_disk(const struct options *options, const struct vm *vm, const bh_Disk *disk,
-                          const struct gpt *gpt)
+static void check_on_disk(const struct options *options, const struct vm *vm, const char *key, uint32_t line,
+                          const char *volume, const struct gpt *gpt)
 {
     if (!options->disk)
-        fail("%s:%u: disk: volume '%s', but the machine has no disk (--disk IMG)", vm->path, vm->disk_line,
-             disk->volume);
-    if (!gpt_has(gpt, disk->volume))
-        fail("%s:%u: disk: there is no volume '%s' on %s (there are: %s)", vm->path, vm->disk_line,
-             disk->volume, options->disk, gpt_list(gpt));
+        fail("%s:%u: %s: volume '%s', but the machine has no disk (--disk IMG)", vm->path, line, key, volume);
+    if (!gpt_has(gpt, volume))
+        fail("%s:%u: %s: there is no volume '%s' on %s (there are: %s)", vm->path, line, key, volume,
+             options->disk, gpt_list(gpt));
+}
+
+static void check_images(const struct options *options, const struct vm *vm, const struct gpt *gpt)
+{
+    const bh_VmConfig *config = &vm->config;
+
+    if (image_is_volume(config->kernel))
+        check_on_disk(options, vm, "kernel", vm->kernel_line, image_volume_label(config->kernel), gpt);
+    if (image_is_volume(config->ramdisk))
+        check_on_disk(options, vm, "ramdisk", vm->ramdisk_line, image_volume_label(config->ramdisk), gpt);
 }
 
 /* `other` is an earlier disk of the machine. */
@@ -76,15 +86,17 @@ void check_volumes(const struct options *options, const struct vm *vms)
 
     if (options->disk)
         gpt_read(gpt, options->disk);
-    for (uint32_t i = 0; i < options->file_count; i++)
+    for (uint32_t i = 0; i < options->file_count; i++) {
+        check_images(options, &vms[i], gpt);
         for (uint32_t d = 0; d < vms[i].config.disks_count; d++) {
             const bh_Disk *disk = &vms[i].config.disks[d];
 
             if (is_memory_volume(disk))
                 continue;
-            check_on_disk(options, &vms[i], disk, gpt);
+            check_on_disk(options, &vms[i], "disk", vms[i].disk_line, disk->volume, gpt);
             check_against_earlier(vms, i, d);
         }
+    }
     free(gpt);
 }
 

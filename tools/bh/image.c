@@ -166,7 +166,7 @@ static void add_guest(struct image *image, const struct file *file, char *name)
     image->guest_count++;
 }
 
-static void add_guest_images(struct image *image, struct vm *vm)
+static void add_guest_kernel(struct image *image, struct vm *vm)
 {
     char *where = must_print("%s:%u: kernel", vm->path, vm->kernel_line);
     struct file file = file_read(where, vm->kernel);
@@ -175,11 +175,13 @@ static void add_guest_images(struct image *image, struct vm *vm)
     add_guest(image, &file, vm->config.kernel);
     free(file.bytes);
     free(where);
-    if (!vm->ramdisk)
-        return;
+}
 
-    where = must_print("%s:%u: ramdisk", vm->path, vm->ramdisk_line);
-    file = file_read(where, vm->ramdisk);
+static void add_guest_ramdisk(struct image *image, struct vm *vm)
+{
+    char *where = must_print("%s:%u: ramdisk", vm->path, vm->ramdisk_line);
+    struct file file = file_read(where, vm->ramdisk);
+
     if (!file.size_bytes)
         fail("%s: %s is empty", where, vm->ramdisk);
     if (file.size_bytes > vm->config.memory_bytes)
@@ -187,6 +189,14 @@ static void add_guest_images(struct image *image, struct vm *vm)
     add_guest(image, &file, vm->config.ramdisk);
     free(file.bytes);
     free(where);
+}
+
+static void add_guest_images(struct image *image, struct vm *vm)
+{
+    if (vm->kernel)
+        add_guest_kernel(image, vm);
+    if (vm->ramdisk)
+        add_guest_ramdisk(image, vm);
 }
 
 static void add_record(struct image *image, const struct vm *vm)

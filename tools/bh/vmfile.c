@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "image_names.h"
 #include "keys.h"
 #include "options.h"
 #include "vif.h"
@@ -177,6 +178,25 @@ static char *read_path(struct reader *r, const char *key)
     return must_print("%.*s/%s", (int)(slash - r->vm->path), r->vm->path, value);
 }
 
+/* A kernel or ramdisk: a file, or `volume:LABEL`, which the machine has on its disk; then there is no path,
+ * and `name` becomes the machine's name for it. */
+static char *read_image(struct reader *r, const char *key, char *name, size_t name_bytes)
+{
+    static const char prefix[] = "volume:";
+    const char *value = read_string(r, key);
+
+    if (!value || strncmp(value, prefix, sizeof(prefix) - 1))
+        return read_path(r, key);
+    value += sizeof(prefix) - 1;
+    if (!*value)
+        fail_at(r, key, "volume: needs the label of a volume");
+    if (strlen(value) >= name_bytes - strlen(IMAGE_VOLUME_PREFIX))
+        fail_at(r, key, "'%s': the volume's name is longer than %zu characters", value,
+                name_bytes - strlen(IMAGE_VOLUME_PREFIX) - 1);
+    snprintf(name, name_bytes, IMAGE_VOLUME_PREFIX "%s", value);
+    return NULL;
+}
+
 /* As xl does: `cmdline` is the whole, or else `root` and `extra` in this order. */
 static void read_command_line(struct reader *r)
 {
@@ -317,9 +337,9 @@ struct vm vm_read(const char *path)
     read_memory(&r);
     vm.config.vcpus = (uint32_t)read_number(&r, "vcpus", 1, VCPUS_MAX, 1);
     vm.config.weight = (uint32_t)read_number(&r, "cpu_weight", 1, WEIGHT_MAX, WEIGHT_USUAL);
-    vm.kernel = read_path(&r, "kernel");
-    vm.ramdisk = read_path(&r, "ramdisk");
-    if (!vm.kernel)
+    vm.kernel = read_image(&r, "kernel", vm.config.kernel, sizeof(vm.config.kernel));
+    vm.ramdisk = read_image(&r, "ramdisk", vm.config.ramdisk, sizeof(vm.config.ramdisk));
+    if (!vm.kernel && !vm.config.kernel[0])
         fail("%s: kernel: a VM needs a kernel", path);
     vm.kernel_line = line_of(&r, "kernel");
     vm.ramdisk_line = line_of(&r, "ramdisk");

@@ -15,10 +15,10 @@
 
 struct vm {
     const char *path; /* of the file */
-    char *kernel;     /* paths of the images, from where the tool runs; ramdisk may be NULL */
+    char *kernel; /* paths of the images, from where the tool runs; NULL: none, or a volume of the machine */
     char *ramdisk;
     uint32_t name_line, kernel_line, ramdisk_line, disk_line, memory_line;
-    bh_VmConfig config; /* its kernel and ramdisk are still empty: image.c names the modules */
+    bh_VmConfig config; /* its kernel and ramdisk are empty but for volumes: image.c names the modules */
 };
 
 /* Read a file; ends the tool with a line "FILE:LINE: what" when it cannot be accepted. */
