@@ -133,6 +133,28 @@ static void bad_headers_are_refused(void **state)
     expect_refused("longer");
 }
 
+/* A kernel on a volume: its size is the volume's, until its header has said less. */
+static void a_kernel_on_a_volume_is_placed_by_its_head(void **state)
+{
+    uint64_t place;
+
+    (void)state;
+    put(8, 0x80000, 8);
+    kernel.size = 64 * MIB;
+    assert_int_equal(loader_kernel_place(&kernel, BASE, 128 * MIB, &place, error), OK);
+    assert_int_equal(place, BASE + 2 * MIB + 0x80000);
+    assert_int_equal(kernel.size, 0x10000);
+    put(16, UINT64_MAX, 8);
+    kernel.size = 64 * MIB;
+    assert_int_equal(loader_kernel_place(&kernel, BASE, 128 * MIB, &place, error), OK);
+    assert_int_equal(kernel.size, 64 * MIB);
+    assert_int_equal(loader_kernel_place(&kernel, BASE, 66 * MIB, &place, error), ERR_MEM);
+    assert_non_null(strstr(error, "kernel image/k"));
+    put(56, 0, 4);
+    assert_int_equal(loader_kernel_place(&kernel, BASE, 128 * MIB, &place, error), ERR_ARG);
+    assert_non_null(strstr(error, "no arm64 Image"));
+}
+
 static void a_truncated_kernel_is_refused(void **state)
 {
     (void)state;
@@ -224,6 +246,7 @@ int main(void)
         cmocka_unit_test_setup(nothing_overlaps_and_all_is_inside, set_up),
         cmocka_unit_test_setup(what_does_not_fit_is_refused_by_name, set_up),
         cmocka_unit_test_setup(bad_headers_are_refused, set_up),
+        cmocka_unit_test_setup(a_kernel_on_a_volume_is_placed_by_its_head, set_up),
         cmocka_unit_test_setup(a_truncated_kernel_is_refused, set_up),
         cmocka_unit_test_setup(the_tree_says_what_the_board_has, set_up),
         cmocka_unit_test_setup(a_tree_that_does_not_fit_is_refused, set_up),
