@@ -27,6 +27,11 @@ $(GEN)/%.pb.c $(GEN)/%.pb.h: idl/%.proto idl/%.options | build/setup.mk
 	$(Q)mkdir -p $(GEN)
 	$(Q)nanopb_generator.py -q --error-on-unmatched -I idl -D $(GEN) $*.proto
 
+# Sizes of a message go into those of whoever imports it: $(1) is a .proto file.
+imports_of = $(shell sed -n 's,^import "\(.*\)\.proto";.*,idl/\1.proto idl/\1.options,p' $(1))
+$(foreach p,$(PROTOS),$(if $(call imports_of,$(p)),\
+    $(eval $(p:idl/%.proto=$(GEN)/%.pb.c) $(p:idl/%.proto=$(GEN)/%.pb.h): $(call imports_of,$(p)))))
+
 $(GEN)/%_rpc.c $(GEN)/%_rpc.h: idl/%.proto idl/gen_rpc.py | build/setup.mk
 	$(call say,GEN,$<)
 	$(Q)mkdir -p $(GEN)

@@ -45,6 +45,22 @@ static const char *state_name(const struct vm *vm)
     return vm->state == VM_RUNNING && vm->is_paused ? "paused" : names[vm->state];
 }
 
+enum status info_init(bh_InitInfoReply *info)
+{
+    static const bh_InitInfoRequest request = bh_InitInfoRequest_init_zero;
+    enum status status = init_rpc_init_info(CAP_INIT, &request, info, NULL, bh_after_ms(ASK_MS));
+
+    return status == OK ? (enum status)info->status : status;
+}
+
+enum status info_memory(bh_MemInfoReply *info)
+{
+    static const bh_MemInfoRequest request = bh_MemInfoRequest_init_zero;
+    enum status status = mem_rpc_info(CAP_MEM, &request, info, NULL, bh_after_ms(ASK_MS));
+
+    return status == OK ? (enum status)info->status : status;
+}
+
 /* The index-th SchedContext that sched knows; false past the last. */
 bool info_sched_row(uint32_t index, bh_SchedInfoReply *row)
 {
@@ -52,6 +68,34 @@ bool info_sched_row(uint32_t index, bh_SchedInfoReply *row)
     enum status status = sched_rpc_info(CAP_SCHED, &request, row, NULL, bh_after_ms(ASK_MS));
 
     return status == OK && row->status == OK;
+}
+
+bool info_disk_row(uint32_t session, bh_BlkInfoReply *row)
+{
+    for (uint32_t i = 0; i < INFO_ROWS_MAX; i++) {
+        bh_BlkInfoRequest request = {.index = i};
+        enum status status = blk_rpc_info(CAP_BLK, &request, row, NULL, bh_after_ms(ASK_MS));
+
+        if (status != OK || row->status != OK)
+            return false;
+        if (row->session == session)
+            return true;
+    }
+    return false;
+}
+
+bool info_interface_row(uint32_t session, bh_NetInfoReply *row)
+{
+    for (uint32_t i = 0; i < INFO_ROWS_MAX; i++) {
+        bh_NetInfoRequest request = {.index = i};
+        enum status status = net_rpc_info(CAP_NET, &request, row, NULL, bh_after_ms(ASK_MS));
+
+        if (status != OK || row->status != OK)
+            return false;
+        if (row->session == session)
+            return true;
+    }
+    return false;
 }
 
 /* CPU time of each VM's SchedContexts, in microseconds. */
@@ -97,18 +141,11 @@ static void vm_disk_traffic(struct toolstack *ts, uint32_t session)
 {
     bh_BlkInfoReply row;
 
-    for (uint32_t i = 0; i < INFO_ROWS_MAX; i++) {
-        bh_BlkInfoRequest request = {.index = i};
-        enum status status = blk_rpc_info(CAP_BLK, &request, &row, NULL, bh_after_ms(ASK_MS));
-
-        if (status != OK || row.status != OK)
-            return;
-        if (row.session == session)
-            out_printf(ts, ", %llu sectors, %llu reads, %llu writes, %llu flushes, %llu errors",
-                       (unsigned long long)row.sectors, (unsigned long long)row.reads,
-                       (unsigned long long)row.writes, (unsigned long long)row.flushes,
-                       (unsigned long long)row.errors);
-    }
+    if (info_disk_row(session, &row))
+        out_printf(ts, ", %llu sectors, %llu reads, %llu writes, %llu flushes, %llu errors",
+                   (unsigned long long)row.sectors, (unsigned long long)row.reads,
+                   (unsigned long long)row.writes, (unsigned long long)row.flushes,
+                   (unsigned long long)row.errors);
 }
 
 static void counters_tell(struct toolstack *ts, const char *way, const bh_NetCounters *c)
@@ -124,22 +161,14 @@ static void vm_net_traffic(struct toolstack *ts, uint32_t session)
 {
     bh_NetInfoReply row;
 
-    for (uint32_t i = 0; i < INFO_ROWS_MAX; i++) {
-        bh_NetInfoRequest request = {.index = i};
-        enum status status = net_rpc_info(CAP_NET, &request, &row, NULL, bh_after_ms(ASK_MS));
-
-        if (status != OK || row.status != OK)
-            return;
-        if (row.session != session)
-            continue;
-        out_printf(ts, " on %s, link %s", row.network, row.link ? "up" : "down");
-        for (uint32_t j = 0; j < row.ipv4_count; j++)
-            out_printf(ts, ", %u.%u.%u.%u", row.ipv4[j] >> 24, row.ipv4[j] >> 16 & 255,
-                       row.ipv4[j] >> 8 & 255, row.ipv4[j] & 255);
-        counters_tell(ts, "sent", &row.from_vm);
-        counters_tell(ts, "received", &row.to_vm);
+    if (!info_interface_row(session, &row))
         return;
-    }
+    out_printf(ts, " on %s, link %s", row.network, row.link ? "up" : "down");
+    for (uint32_t i = 0; i < row.ipv4_count; i++)
+        out_printf(ts, ", %u.%u.%u.%u", row.ipv4[i] >> 24, row.ipv4[i] >> 16 & 255, row.ipv4[i] >> 8 & 255,
+                   row.ipv4[i] & 255);
+    counters_tell(ts, "sent", &row.from_vm);
+    counters_tell(ts, "received", &row.to_vm);
 }
 
 static void vm_nets(struct toolstack *ts, const struct vm *vm)
@@ -200,11 +229,9 @@ void info_vm(struct toolstack *ts, const struct vm *vm)
 
 static void info_of_init(struct toolstack *ts)
 {
-    static const bh_InitInfoRequest request = bh_InitInfoRequest_init_zero;
     bh_InitInfoReply info;
-    enum status status = init_rpc_init_info(CAP_INIT, &request, &info, NULL, bh_after_ms(ASK_MS));
 
-    if (status != OK || info.status != OK) {
+    if (info_init(&info) != OK) {
         out_printf(ts, "init does not answer\n");
         return;
     }
@@ -219,11 +246,9 @@ static void info_of_init(struct toolstack *ts)
 
 static void info_of_mem(struct toolstack *ts)
 {
-    static const bh_MemInfoRequest request = bh_MemInfoRequest_init_zero;
     bh_MemInfoReply info;
-    enum status status = mem_rpc_info(CAP_MEM, &request, &info, NULL, bh_after_ms(ASK_MS));
 
-    if (status != OK || info.status != OK) {
+    if (info_memory(&info) != OK) {
         out_printf(ts, "mem does not answer\n");
         return;
     }

@@ -13,9 +13,7 @@
 #include "console_rpc.h"
 #include "image_names.h"
 #include "init_rpc.h"
-#include "mem_rpc.h"
 #include "mgmt_call.h"
-#include "net_rpc.h"
 #include "text.h"
 
 #define LIST_MAX 16u /* idl/mgmt.options */
@@ -143,21 +141,14 @@ static void block_traffic(uint32_t session, bh_MgmtBlock *block)
 {
     bh_BlkInfoReply row;
 
-    for (uint32_t i = 0; i < INFO_ROWS_MAX; i++) {
-        bh_BlkInfoRequest request = {.index = i};
-        enum status status = blk_rpc_info(CAP_BLK, &request, &row, NULL, bh_after_ms(ASK_MS));
-
-        if (status != OK || row.status != OK)
-            return;
-        if (row.session != session)
-            continue;
-        block->sectors = row.sectors;
-        block->reads = row.reads;
-        block->writes = row.writes;
-        block->flushes = row.flushes;
-        block->errors = row.errors;
-        snprintf(block->text, sizeof block->text, "%s", row.text);
-    }
+    if (!info_disk_row(session, &row))
+        return;
+    block->sectors = row.sectors;
+    block->reads = row.reads;
+    block->writes = row.writes;
+    block->flushes = row.flushes;
+    block->errors = row.errors;
+    snprintf(block->text, sizeof block->text, "%s", row.text);
 }
 
 uint32_t mgmt_on_block_list(struct wire_call *call, const bh_MgmtVmRequest *request, bh_MgmtBlockList *reply)
@@ -198,23 +189,15 @@ static void network_state(uint32_t session, bh_MgmtNetwork *interface)
 {
     bh_NetInfoReply row;
 
-    for (uint32_t i = 0; i < INFO_ROWS_MAX; i++) {
-        bh_NetInfoRequest request = {.index = i};
-        enum status status = net_rpc_info(CAP_NET, &request, &row, NULL, bh_after_ms(ASK_MS));
-
-        if (status != OK || row.status != OK)
-            return;
-        if (row.session != session)
-            continue;
-        snprintf(interface->network, sizeof interface->network, "%s", row.network);
-        interface->link = row.link;
-        interface->attached = row.attached;
-        interface->ipv4_count = row.ipv4_count;
-        memcpy(interface->ipv4, row.ipv4, sizeof interface->ipv4);
-        traffic_describe(&row.from_vm, &interface->has_from_vm, &interface->from_vm);
-        traffic_describe(&row.to_vm, &interface->has_to_vm, &interface->to_vm);
+    if (!info_interface_row(session, &row))
         return;
-    }
+    snprintf(interface->network, sizeof interface->network, "%s", row.network);
+    interface->link = row.link;
+    interface->attached = row.attached;
+    interface->ipv4_count = row.ipv4_count;
+    memcpy(interface->ipv4, row.ipv4, sizeof interface->ipv4);
+    traffic_describe(&row.from_vm, &interface->has_from_vm, &interface->from_vm);
+    traffic_describe(&row.to_vm, &interface->has_to_vm, &interface->to_vm);
 }
 
 uint32_t mgmt_on_network_list(struct wire_call *call, const bh_MgmtVmRequest *request,
@@ -246,11 +229,10 @@ uint32_t mgmt_on_network_list(struct wire_call *call, const bh_MgmtVmRequest *re
 
 static uint32_t machine_of_init(struct wire_call *call, bh_MgmtMachine *reply)
 {
-    static const bh_InitInfoRequest request = bh_InitInfoRequest_init_zero;
     static bh_InitInfoReply info;
-    enum status status = init_rpc_init_info(CAP_INIT, &request, &info, NULL, bh_after_ms(ASK_MS));
+    enum status status = info_init(&info);
 
-    if (status != OK || info.status != OK)
+    if (status != OK)
         return service_fails(call, "init", status);
     memcpy(reply->options, info.options, sizeof reply->options);
     reply->options[sizeof reply->options - 1] = 0;
@@ -266,11 +248,10 @@ static uint32_t machine_of_init(struct wire_call *call, bh_MgmtMachine *reply)
 
 static uint32_t machine_of_mem(struct wire_call *call, bh_MgmtMachine *reply)
 {
-    static const bh_MemInfoRequest request = bh_MemInfoRequest_init_zero;
     bh_MemInfoReply info;
-    enum status status = mem_rpc_info(CAP_MEM, &request, &info, NULL, bh_after_ms(ASK_MS));
+    enum status status = info_memory(&info);
 
-    if (status != OK || info.status != OK)
+    if (status != OK)
         return service_fails(call, "mem", status);
     reply->memory_total = info.total_bytes;
     reply->memory_free = info.free_bytes;

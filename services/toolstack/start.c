@@ -22,12 +22,10 @@
 /* init starts everybody and only then serves: be patient with it. */
 static void options_load(struct toolstack *ts)
 {
-    static const bh_InitInfoRequest request = bh_InitInfoRequest_init_zero;
     static bh_InitInfoReply reply;
 
     for (uint32_t tries = 0; tries < ASK_TRIES; tries++) {
-        if (init_rpc_init_info(CAP_INIT, &request, &reply, NULL, bh_after_ms(ASK_MS)) == OK &&
-            reply.status == OK) {
+        if (info_init(&reply) == OK) {
             memcpy(ts->options, reply.options, sizeof ts->options);
             ts->options[sizeof ts->options - 1] = 0;
             return;

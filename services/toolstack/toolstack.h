@@ -9,8 +9,12 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "blk.pb.h"
 #include "images.h"
+#include "init.pb.h"
+#include "mem.pb.h"
 #include "mgmt.h"
+#include "net.pb.h"
 #include "sched.pb.h"
 #include "vm.h"
 
@@ -112,8 +116,15 @@ void info_vm(struct toolstack *ts, const struct vm *vm);
 #define INFO_ROWS_MAX 256u /* of a service's table: more are not asked for */
 /* As `xl list` shows it: "r-----". */
 const char *info_state_letters(const struct vm *vm);
+/* What a service says of itself.  Refused: it does not answer. */
+enum status info_init(bh_InitInfoReply *info) BH_NODISCARD;
+enum status info_memory(bh_MemInfoReply *info) BH_NODISCARD;
 /* The index-th SchedContext that sched knows; false past the last. */
 bool info_sched_row(uint32_t index, bh_SchedInfoReply *row);
+/* What blkdrv and netdrv say of this session (vm_id << 8 | index).  False: they do not know it, or do not
+ * answer. */
+bool info_disk_row(uint32_t session, bh_BlkInfoReply *row);
+bool info_interface_row(uint32_t session, bh_NetInfoReply *row);
 /* CPU time of each VM's SchedContexts, in microseconds. */
 void info_cpu_us(const struct toolstack *ts, uint64_t us[VMS_MAX]);
 
