@@ -7,36 +7,11 @@
  */
 #include "blk_ring.h"
 
+#include "shared.h"
+
 static uint32_t slot_of(uint32_t position)
 {
     return position % BLK_RING_SLOTS;
-}
-
-static uint32_t word_load(const uint32_t *word)
-{
-    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-}
-
-static void word_store(uint32_t *word, uint32_t value)
-{
-    __atomic_store_n(word, value, __ATOMIC_RELEASE);
-}
-
-/* Orders "I wrote news, then read whether you sleep" against "I said I sleep, then looked for news". */
-static void full_barrier(void)
-{
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
-/* Word by word through volatile, so that the compiler cannot read the page again in place of the copy. */
-static void request_copy_out(struct blk_request *copy, const struct blk_slot *shared)
-{
-    const volatile uint64_t *from = (const volatile uint64_t *)shared;
-    uint64_t words[sizeof(*copy) / sizeof(uint64_t)];
-
-    for (uint32_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        words[i] = from[i];
-    __builtin_memcpy(copy, words, sizeof(*copy));
 }
 
 static uint64_t done_word(uint32_t position, enum status status)
@@ -53,15 +28,15 @@ static bool slot_is_done(const struct blk_ring *ring, uint32_t position)
 
 enum status blk_front_init(struct blk_front *front, struct blk_ring *ring)
 {
-    if (word_load(&ring->magic) != BLK_RING_MAGIC)
+    if (shared_load(&ring->magic) != BLK_RING_MAGIC)
         return ERR_ARG;
 
     *front = (struct blk_front){.ring = ring,
-                                .put = word_load(&ring->put),
-                                .generation = word_load(&ring->generation),
+                                .put = shared_load(&ring->put),
+                                .generation = shared_load(&ring->generation),
                                 .pool_free = (1u << BLK_POOL_PAGES) - 1u,
                                 .pool_free_count = BLK_POOL_PAGES};
-    word_store(&ring->front_wants_signal, 1);
+    shared_store(&ring->front_wants_signal, 1);
     return OK;
 }
 
@@ -97,14 +72,14 @@ enum status blk_ring_put_request(struct blk_front *front, const struct blk_reque
     front->tags[slot] = tag;
     front->outstanding |= 1u << slot;
     front->put++;
-    word_store(&front->ring->put, front->put);
+    shared_store(&front->ring->put, front->put);
     return OK;
 }
 
 bool blk_front_must_signal(const struct blk_front *front)
 {
-    full_barrier();
-    return word_load(&front->ring->back_wants_signal) != 0;
+    shared_barrier();
+    return shared_load(&front->ring->back_wants_signal) != 0;
 }
 
 bool blk_ring_take_completion(struct blk_front *front, uint64_t *tag, enum status *status)
@@ -127,13 +102,13 @@ bool blk_ring_take_completion(struct blk_front *front, uint64_t *tag, enum statu
 
 void blk_front_awake(struct blk_front *front)
 {
-    word_store(&front->ring->front_wants_signal, 0);
+    shared_store(&front->ring->front_wants_signal, 0);
 }
 
 bool blk_front_may_sleep(struct blk_front *front)
 {
-    word_store(&front->ring->front_wants_signal, 1);
-    full_barrier();
+    shared_store(&front->ring->front_wants_signal, 1);
+    shared_barrier();
     for (uint32_t left = front->outstanding; left != 0; left &= left - 1u)
         if (slot_is_done(front->ring, front->positions[__builtin_ctz(left)]))
             return false;
@@ -142,7 +117,7 @@ bool blk_front_may_sleep(struct blk_front *front)
 
 bool blk_front_restarted(struct blk_front *front)
 {
-    uint32_t generation = word_load(&front->ring->generation);
+    uint32_t generation = shared_load(&front->ring->generation);
 
     if (generation == front->generation)
         return false;
@@ -160,24 +135,24 @@ void blk_ring_create(struct blk_ring *ring)
     ring->put = 0;
     ring->back_wants_signal = 1;
     ring->front_wants_signal = 1;
-    word_store(&ring->magic, BLK_RING_MAGIC);
+    shared_store(&ring->magic, BLK_RING_MAGIC);
 }
 
 void blk_back_start(struct blk_back *back, struct blk_ring *ring, uint32_t generation)
 {
-    uint32_t put = word_load(&ring->put);
+    uint32_t put = shared_load(&ring->put);
     uint32_t take = put - BLK_RING_SLOTS;
 
     /* The oldest unanswered request bounds how far the front end can have gone: start exactly there. */
     while (take != put && slot_is_done(ring, take))
         take++;
     *back = (struct blk_back){.ring = ring, .take = take};
-    word_store(&ring->generation, generation);
+    shared_store(&ring->generation, generation);
 }
 
 bool blk_ring_take_request(struct blk_back *back, struct blk_request *copy, uint32_t *position)
 {
-    uint32_t put = word_load(&back->ring->put);
+    uint32_t put = shared_load(&back->ring->put);
 
     if (put - back->take > BLK_RING_SLOTS)
         back->broken = true;
@@ -193,7 +168,7 @@ bool blk_ring_take_request(struct blk_back *back, struct blk_request *copy, uint
         back->take++;
         if (slot_is_done(back->ring, p)) /* answered in an earlier life */
             continue;
-        request_copy_out(copy, &back->ring->requests[slot_of(p)]);
+        shared_copy_out(copy, &back->ring->requests[slot_of(p)], sizeof(*copy));
         back->started |= bit;
         *position = p;
         return true;
@@ -241,18 +216,18 @@ void blk_ring_put_completion(struct blk_back *back, uint32_t position, enum stat
 
 bool blk_back_must_signal(const struct blk_back *back)
 {
-    full_barrier();
-    return word_load(&back->ring->front_wants_signal) != 0;
+    shared_barrier();
+    return shared_load(&back->ring->front_wants_signal) != 0;
 }
 
 void blk_back_awake(struct blk_back *back)
 {
-    word_store(&back->ring->back_wants_signal, 0);
+    shared_store(&back->ring->back_wants_signal, 0);
 }
 
 bool blk_back_may_sleep(struct blk_back *back)
 {
-    word_store(&back->ring->back_wants_signal, 1);
-    full_barrier();
-    return back->broken || word_load(&back->ring->put) == back->take;
+    shared_store(&back->ring->back_wants_signal, 1);
+    shared_barrier();
+    return back->broken || shared_load(&back->ring->put) == back->take;
 }

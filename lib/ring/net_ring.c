@@ -7,6 +7,8 @@
  */
 #include "net_ring.h"
 
+#include "shared.h"
+
 #define POOL_ALL ((UINT64_C(1) << NET_LANE_PAGES) - 1u)
 
 static uint32_t slot_of(uint32_t position)
@@ -14,55 +16,39 @@ static uint32_t slot_of(uint32_t position)
     return position % NET_LANE_SLOTS;
 }
 
-static uint32_t word_load(const uint32_t *word)
-{
-    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
-}
-
-static void word_store(uint32_t *word, uint32_t value)
-{
-    __atomic_store_n(word, value, __ATOMIC_RELEASE);
-}
-
-/* Orders "I wrote news, then read whether you sleep" against "I said I sleep, then looked for news". */
-static void full_barrier(void)
-{
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
 void net_ring_create(struct net_ring *ring, uint32_t generation)
 {
-    word_store(&ring->magic, 0);
+    shared_store(&ring->magic, 0);
     ring->taken = 0;
     ring->put = 0;
     ring->consumer_wants_signal = 1;
     ring->producer_wants_signal = 0;
     __builtin_memset(ring->packets, 0, sizeof(ring->packets));
     ring->generation = generation;
-    word_store(&ring->magic, NET_RING_MAGIC);
+    shared_store(&ring->magic, NET_RING_MAGIC);
 }
 
 bool net_ring_restarted(const struct net_ring *ring, uint32_t generation)
 {
-    return word_load(&ring->generation) != generation;
+    return shared_load(&ring->generation) != generation;
 }
 
 /* ---- the producer ------------------------------------------------------------------------------- */
 
 enum status net_producer_init(struct net_producer *p, struct net_ring *ring)
 {
-    if (word_load(&ring->magic) != NET_RING_MAGIC)
+    if (shared_load(&ring->magic) != NET_RING_MAGIC)
         return ERR_ARG;
 
     *p = (struct net_producer){
-        .ring = ring, .generation = word_load(&ring->generation), .pool_free = POOL_ALL};
+        .ring = ring, .generation = shared_load(&ring->generation), .pool_free = POOL_ALL};
     return OK;
 }
 
 /* The pages of all that the consumer is done with are free again. */
 static void collect(struct net_producer *p)
 {
-    uint32_t taken = word_load(&p->ring->taken);
+    uint32_t taken = shared_load(&p->ring->taken);
 
     if (taken - p->done > p->put - p->done)
         p->broken = true;
@@ -123,24 +109,24 @@ void net_ring_put(struct net_producer *p, const struct net_descriptor *descripto
         shared->pages[i] = descriptor->pages[i];
     p->slot_pages[slot_of(p->put)] = pages_mask(descriptor);
     p->put++;
-    word_store(&p->ring->put, p->put);
+    shared_store(&p->ring->put, p->put);
 }
 
 bool net_producer_must_signal(const struct net_producer *p)
 {
-    full_barrier();
-    return word_load(&p->ring->consumer_wants_signal) != 0;
+    shared_barrier();
+    return shared_load(&p->ring->consumer_wants_signal) != 0;
 }
 
 void net_producer_awake(struct net_producer *p)
 {
-    word_store(&p->ring->producer_wants_signal, 0);
+    shared_store(&p->ring->producer_wants_signal, 0);
 }
 
 bool net_producer_may_sleep(struct net_producer *p, uint32_t pages)
 {
-    word_store(&p->ring->producer_wants_signal, 1);
-    full_barrier();
+    shared_store(&p->ring->producer_wants_signal, 1);
+    shared_barrier();
     collect(p);
     return !room_is_there(p, pages);
 }
@@ -149,22 +135,11 @@ bool net_producer_may_sleep(struct net_producer *p, uint32_t pages)
 
 enum status net_consumer_init(struct net_consumer *c, struct net_ring *ring)
 {
-    if (word_load(&ring->magic) != NET_RING_MAGIC)
+    if (shared_load(&ring->magic) != NET_RING_MAGIC)
         return ERR_ARG;
 
-    *c = (struct net_consumer){.ring = ring, .generation = word_load(&ring->generation)};
+    *c = (struct net_consumer){.ring = ring, .generation = shared_load(&ring->generation)};
     return OK;
-}
-
-/* Word by word through volatile, so that the compiler cannot read the page again in place of the copy. */
-static void descriptor_copy_out(struct net_descriptor *copy, const struct net_descriptor *shared)
-{
-    const volatile uint64_t *from = (const volatile uint64_t *)shared;
-    uint64_t words[sizeof(*copy) / sizeof(uint64_t)];
-
-    for (uint32_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-        words[i] = from[i];
-    __builtin_memcpy(copy, words, sizeof(*copy));
 }
 
 static bool pages_are_good(const struct net_descriptor *d)
@@ -213,12 +188,12 @@ static bool descriptor_is_good(struct net_descriptor *d)
 
 bool net_ring_take(struct net_consumer *c, struct net_descriptor *descriptor, uint32_t *bad)
 {
-    uint32_t put = word_load(&c->ring->put);
+    uint32_t put = shared_load(&c->ring->put);
 
     if (put - c->take > NET_LANE_SLOTS)
         c->broken = true;
     while (!c->broken && c->take != put) {
-        descriptor_copy_out(descriptor, &c->ring->packets[slot_of(c->take++)]);
+        shared_copy_out(descriptor, &c->ring->packets[slot_of(c->take++)], sizeof(*descriptor));
         if (descriptor_is_good(descriptor))
             return true;
         ++*bad;
@@ -233,23 +208,23 @@ void net_ring_put_back(struct net_consumer *c)
 
 void net_ring_done(struct net_consumer *c)
 {
-    word_store(&c->ring->taken, c->take);
+    shared_store(&c->ring->taken, c->take);
 }
 
 bool net_consumer_must_signal(const struct net_consumer *c)
 {
-    full_barrier();
-    return word_load(&c->ring->producer_wants_signal) != 0;
+    shared_barrier();
+    return shared_load(&c->ring->producer_wants_signal) != 0;
 }
 
 void net_consumer_awake(struct net_consumer *c)
 {
-    word_store(&c->ring->consumer_wants_signal, 0);
+    shared_store(&c->ring->consumer_wants_signal, 0);
 }
 
 bool net_consumer_may_sleep(struct net_consumer *c)
 {
-    word_store(&c->ring->consumer_wants_signal, 1);
-    full_barrier();
-    return c->broken || word_load(&c->ring->put) == c->take;
+    shared_store(&c->ring->consumer_wants_signal, 1);
+    shared_barrier();
+    return c->broken || shared_load(&c->ring->put) == c->take;
 }
