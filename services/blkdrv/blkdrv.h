@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../lib/bh/copies.h"
 #include "../../lib/ring/blk_ring.h"
 #include "disk.h"
 #include "gpt.h"
@@ -61,7 +62,7 @@ struct blkdrv {
     uint32_t volume_count;
     struct client clients[CLIENTS_MAX];
     uint32_t generation;    /* of this start, told in every ring */
-    uint32_t sequence;      /* of the persistent copy written last */
+    struct copies copies;   /* of the sessions, in the persistent page */
     uint32_t again;         /* bit per client: it has more to do now */
     uint32_t starved;       /* bit per client: it waits for room in the device */
     uint32_t closing_count; /* clients in state CLIENT_CLOSING */

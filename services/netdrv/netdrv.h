@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../lib/bh/copies.h"
 #include "bucket.h"
 #include "guard.h"
 #include "inet.h"
@@ -116,11 +117,11 @@ struct netdrv {
     uint64_t router_macs[ROUTE_NETWORKS + 1];
     uint32_t router_links[NETWORKS_MAX]; /* network number: the router's link */
 
-    uint32_t generation; /* of the lanes made last, over all restarts */
-    uint32_t sequence;   /* of the persistent copy written last */
-    uint32_t again;      /* bit per port: it may have packets for us now */
-    uint32_t news;       /* bit per port: its vmm is to be signalled */
-    uint32_t turn;       /* the port that is served first next time */
+    uint32_t generation;  /* of the lanes made last, over all restarts */
+    struct copies copies; /* of the sessions, in the persistent pages */
+    uint32_t again;       /* bit per port: it may have packets for us now */
+    uint32_t news;        /* bit per port: its vmm is to be signalled */
+    uint32_t turn;        /* the port that is served first next time */
     uint64_t now_us, now_ms;
     uint64_t next_tick_ms;
 };

@@ -3,9 +3,9 @@
  * test_blkdrv.c - claims about the disk driver, from a vmm's ring to a device and back
  *
  * links: tests/unit/blkdrv_fake.c tests/unit/gpt_image.c lib/ring/blk_ring.c services/blkdrv/gpt.c
- * links: lib/bh/crc32.c services/blkdrv/disk.c services/blkdrv/device.c services/blkdrv/queue.c
- * links: services/blkdrv/io.c services/blkdrv/session.c services/blkdrv/persist.c services/blkdrv/volumes.c
- * links: lib/virtio/virtio_pci.c lib/virtio/virtio_pci_find.c lib/virtio/virtq.c
+ * links: lib/bh/copies.c lib/bh/crc32.c services/blkdrv/disk.c services/blkdrv/device.c
+ * links: services/blkdrv/queue.c services/blkdrv/io.c services/blkdrv/session.c services/blkdrv/persist.c
+ * links: services/blkdrv/volumes.c lib/virtio/virtio_pci.c lib/virtio/virtio_pci_find.c lib/virtio/virtq.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -707,7 +707,7 @@ static void damaged_persistent_copy_leaves_the_one_before(void **state)
     (void)state;
     assert_int_equal(open_volume(VM1, "debian1", true), OK);
     assert_int_equal(open_volume(VM2, "debian2", true), OK);
-    fake.persistent[(drv.sequence % 2) * 2048 + 100] ^= 1; /* died while writing the last one */
+    fake.persistent[(drv.copies.sequence % 2) * 2048 + 100] ^= 1; /* died while writing the last one */
     driver_start();
     assert_non_null(session_find(&drv, VM1));
     assert_null(session_find(&drv, VM2));

@@ -3,7 +3,7 @@
  * test_netdrv.c - claims about the network driver: who hears whom, who pays for whom, and what a restart
  * leaves
  *
- * links: tests/unit/netdrv_fake.c lib/ring/net_ring.c lib/bh/crc32.c
+ * links: tests/unit/netdrv_fake.c lib/ring/net_ring.c lib/bh/copies.c lib/bh/crc32.c
  * links: services/netdrv/session.c services/netdrv/persist.c services/netdrv/port.c services/netdrv/switch.c
  * links: services/netdrv/uplink.c services/netdrv/gateway.c services/netdrv/work.c services/netdrv/networks.c
  * links: services/netdrv/stations.c services/netdrv/packet.c services/netdrv/guard.c services/netdrv/bucket.c
@@ -993,7 +993,7 @@ static void damaged_copy_of_the_sessions_is_not_used(void **state)
     (void)state;
     plug(0, BR0, 0);
     plug(1, BR0, 0);
-    fake.persistent[drv.sequence % 2 * PERSIST_SESSION_BYTES / 2 + 60] ^= 1;
+    fake.persistent[drv.copies.sequence % 2 * PERSIST_SESSION_BYTES / 2 + 60] ^= 1;
     start();
     assert_non_null(session_find(&drv, 0x1000)); /* the copy before */
     assert_null(session_find(&drv, 0x1001));
