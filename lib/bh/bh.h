@@ -13,6 +13,7 @@
 #ifndef BH_BH_H
 #define BH_BH_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,7 @@ int main(void);
  */
 #define LOG_LINE_MAX 240u
 void bh_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void bh_log_args(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 /* Where bh_log's lines go.  Weak: init and the console, which cannot send to the console, have their own. */
 void bh_log_line(const char *line);
 /* Log, then fault: init reports it and starts the service again. */

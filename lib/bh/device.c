@@ -4,8 +4,18 @@
  */
 #include "device.h"
 
-#define DEVICE_STEP 0x100000u
+#include "../virtio/driver.h"
+
 #define IOSPACE_TABLE_PAGES 4u
+
+_Static_assert(MACHINE_BAR_BYTES == DEVICE_BAR_BYTES, "lib/virtio's registers lie in what init maps");
+
+/* Regions are DEVICE_BAR_BYTES apart in a domain's addresses. */
+static volatile uint8_t *page_at(const struct device *device, uint32_t region)
+{
+    return (volatile uint8_t *)(uintptr_t)(DEVICE_IPA +
+                                           (uint64_t)(device->first + region) * DEVICE_BAR_BYTES);
+}
 
 bool device_is_there(const struct device *device)
 {
@@ -14,9 +24,9 @@ bool device_is_there(const struct device *device)
     return bh_frame_address(device->regions, &address, &size_bits) == OK;
 }
 
-const uint8_t *device_config(void)
+const uint8_t *device_config(const struct device *device)
 {
-    return (const uint8_t *)(uintptr_t)DEVICE_IPA;
+    return (const uint8_t *)page_at(device, 0);
 }
 
 volatile uint8_t *device_bar(const struct device *device, uint32_t index)
@@ -26,7 +36,7 @@ volatile uint8_t *device_bar(const struct device *device, uint32_t index)
     if (index + 1u >= device->region_count ||
         bh_frame_address(device->regions + 1u + index, &address, &size_bits) != OK)
         return NULL;
-    return (volatile uint8_t *)(uintptr_t)(DEVICE_IPA + (device->first + index + 1u) * DEVICE_STEP);
+    return page_at(device, index + 1u);
 }
 
 static enum status iospace_map(slot_t iospace, slot_t frame, uint64_t iova, uint32_t rights)

@@ -28,7 +28,7 @@ struct device {
 };
 
 bool device_is_there(const struct device *device);
-const uint8_t *device_config(void); /* of a domain that has no other devices */
+const uint8_t *device_config(const struct device *device);
 /* The index-th memory BAR; NULL: there is none. */
 volatile uint8_t *device_bar(const struct device *device, uint32_t index);
 

@@ -26,13 +26,19 @@ __attribute__((weak)) void bh_log_line(const char *line)
         return; /* there is nobody to tell */
 }
 
-void bh_log(const char *format, ...)
+void bh_log_args(const char *format, va_list args)
 {
     char line[LOG_LINE_MAX];
+
+    vsnprintf(line, sizeof(line), format, args);
+    bh_log_line(line);
+}
+
+void bh_log(const char *format, ...)
+{
     va_list args;
 
     va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
+    bh_log_args(format, args);
     va_end(args);
-    bh_log_line(line);
 }

@@ -2,7 +2,8 @@
 /*
  * driver.h - what the driver's side of virtio asks of the program that it is linked into
  *
- * The driver domain brings these from its machine.c, a test from its fake.
+ * In a driver domain the clock and the barrier are lib/bh/driver.c, the BARs its own; in a test all is its
+ * fake's.
  */
 #ifndef VIRTIO_DRIVER_H
 #define VIRTIO_DRIVER_H

@@ -7,7 +7,6 @@
  * revoking the CAP_RINGS slot takes both away and leaves our own mapping.
  */
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "bh.h"
@@ -29,23 +28,11 @@ static struct {
 
 void machine_log(const char *format, ...)
 {
-    char line[LOG_LINE_MAX];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
+    bh_log_args(format, args);
     va_end(args);
-    bh_log("%s", line);
-}
-
-uint64_t machine_now(void)
-{
-    return bh_now();
-}
-
-uint64_t machine_after_ms(uint64_t ms)
-{
-    return bh_after_ms(ms);
 }
 
 uint64_t machine_wait_events(uint64_t deadline)
@@ -55,20 +42,12 @@ uint64_t machine_wait_events(uint64_t deadline)
     return bh_notification_wait(SLOT_EVENTS, deadline, &bits) == OK ? bits : 0;
 }
 
-/* Outer shareable: the device is a master outside of the CPUs' inner domain. */
-void machine_dma_barrier(void)
-{
-    __asm__ volatile("dmb osh" ::: "memory");
-}
-
 uint8_t *machine_persistent(void)
 {
     return (uint8_t *)(uintptr_t)PERSIST_IPA;
 }
 
 /* ---- the device ---------------------------------------------------------------------------------- */
-
-_Static_assert(MACHINE_BAR_BYTES == DEVICE_BAR_BYTES, "virtio's registers lie in what init maps");
 
 bool machine_has_device(void)
 {
@@ -77,7 +56,7 @@ bool machine_has_device(void)
 
 const uint8_t *machine_pci_config(void)
 {
-    return device_config();
+    return device_config(&machine.device);
 }
 
 volatile uint8_t *machine_bar(uint32_t index)

@@ -13,8 +13,6 @@
 #include "port.h"
 #include "service.h"
 
-_Static_assert(MACHINE_BAR_BYTES == DEVICE_BAR_BYTES, "lib/virtio and lib/bh agree");
-
 static struct device device = {
     .first = DOMAIN_PCI_DEVICE,
     .regions = CAP_DEVICE0 + DOMAIN_PCI_DEVICE,
@@ -22,22 +20,6 @@ static struct device device = {
     .iospace = CAP_IOSPACE0,
     .irq = CAP_IRQ0 + DOMAIN_PCI_IRQ,
 };
-
-uint64_t machine_now(void)
-{
-    return bh_now();
-}
-
-uint64_t machine_after_ms(uint64_t ms)
-{
-    return bh_after_ms(ms);
-}
-
-/* Outer shareable: the device is a master outside of the CPUs' inner domain. */
-void machine_dma_barrier(void)
-{
-    __asm__ volatile("dmb osh" ::: "memory");
-}
 
 volatile uint8_t *machine_bar(uint32_t index)
 {
@@ -51,7 +33,7 @@ bool port_device_is_there(void)
 
 const uint8_t *port_pci_config(void)
 {
-    return (const uint8_t *)(uintptr_t)(DEVICE_IPA + (uint64_t)device.first * DEVICE_BAR_BYTES);
+    return device_config(&device);
 }
 
 struct port_memory *port_memory_make(void)

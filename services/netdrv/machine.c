@@ -12,7 +12,6 @@
 #include "machine.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "bh.h"
@@ -33,13 +32,11 @@ _Static_assert(PERSIST_FLOW_BYTES >= NAT_FLOWS * sizeof(struct nat_flow), "room 
 
 void machine_log(const char *format, ...)
 {
-    char line[LOG_LINE_MAX];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(line, sizeof(line), format, args);
+    bh_log_args(format, args);
     va_end(args);
-    bh_log("%s", line);
 }
 
 uint64_t machine_now_us(void)

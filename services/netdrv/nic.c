@@ -53,14 +53,14 @@ void nic_lost(uint32_t count)
     nic.info.lost += count;
 }
 
-bool nic_watch_is_stuck(struct nic_watch *watch, uint64_t sent, uint64_t done, bool link)
+const char *nic_watch_check(struct nic_watch *watch, uint64_t sent, uint64_t done, bool link)
 {
     if (sent == done || done != watch->done || !link || watch->deadline == 0) {
         watch->done = done;
         watch->deadline = machine_after_ms(NIC_PATIENCE_MS);
-        return false;
+        return NULL;
     }
-    return machine_now() > watch->deadline;
+    return machine_now() > watch->deadline ? "it has sent nothing for too long" : NULL;
 }
 
 /* ---- start ------------------------------------------------------------------------------------ */

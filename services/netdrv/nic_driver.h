@@ -47,11 +47,12 @@ void nic_distrust(const char *why);
 /* Received, but no packet that anybody can use; or given up in a reset. */
 void nic_lost(uint32_t count);
 
-/* Is what was sent getting out?  Fed with the numbers of packets sent and done so far. */
+/* Is what was sent getting out?  Fed with the numbers of packets sent and done so far.  NULL, or what is
+ * wrong. */
 struct nic_watch {
     uint64_t done;
     uint64_t deadline;
 };
-bool nic_watch_is_stuck(struct nic_watch *watch, uint64_t sent, uint64_t done, bool link);
+const char *nic_watch_check(struct nic_watch *watch, uint64_t sent, uint64_t done, bool link);
 
 #endif

@@ -9,26 +9,8 @@
 #include "device.h"
 #include "machine.h"
 
-_Static_assert(MACHINE_BAR_BYTES == DEVICE_BAR_BYTES, "registers lie in what init maps");
-
 static struct device device = {
     .regions = CAP_DEVICE0, .region_count = CAP_DEVICE_COUNT, .iospace = CAP_IOSPACE0, .irq = CAP_IRQ0};
-
-uint64_t machine_now(void)
-{
-    return bh_now();
-}
-
-uint64_t machine_after_ms(uint64_t ms)
-{
-    return bh_after_ms(ms);
-}
-
-/* Outer shareable: the device is a master outside of the CPUs' inner domain. */
-void machine_dma_barrier(void)
-{
-    __asm__ volatile("dmb osh" ::: "memory");
-}
 
 volatile uint8_t *machine_bar(uint32_t index)
 {
@@ -42,7 +24,7 @@ bool machine_has_device(void)
 
 const uint8_t *machine_pci_config(void)
 {
-    return device_config();
+    return device_config(&device);
 }
 
 enum status machine_device_start(uint32_t pages, uint32_t read_only, uint8_t **memory)

@@ -470,9 +470,7 @@ static const char *check(struct nic_info *info)
         return "the device needs a reset";
     link_read(info);
     tx_collect();
-    if (nic_watch_is_stuck(&tx.watch, tx.sent, tx.done, info->link))
-        return "it has sent nothing for too long";
-    return NULL;
+    return nic_watch_check(&tx.watch, tx.sent, tx.done, info->link);
 }
 
 const struct nic_driver nic_virtio = {
