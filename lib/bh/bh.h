@@ -60,6 +60,8 @@ enum status bh_call(slot_t endpoint, uint64_t deadline,
 enum status bh_reply_recv(slot_t endpoint, uint64_t deadline, struct bh_msg *m) BH_NODISCARD;
 enum status bh_reply(struct bh_msg *m) BH_NODISCARD;
 enum status bh_send(slot_t endpoint, uint64_t deadline, struct bh_msg *m) BH_NODISCARD;
+/* Answer all that comes to SLOT_CONTROL with `serve`, for ever (serve.c); signals mean nothing. */
+_Noreturn void bh_serve(void (*serve)(struct bh_msg *m, void *context), void *context);
 /* The capabilities that came with the last message; from then on the caller's to drop. */
 uint32_t bh_caps_take(slot_t slots[IPC_CAPS_MAX]);
 /* Drop this slot as soon as the next reply, which carries it, has gone (at most IPC_CAPS_MAX of them). */

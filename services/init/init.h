@@ -20,13 +20,13 @@
 #include "manifest.h"
 #include "options.h"
 #include "restarts.h"
+#include "vm_id.h"
 
 #define PAGE_BYTES 4096u
 #define BLOCK_BYTES 0x200000u
 #define INIT_TOOLSTACK_BADGE 1u
 #define INIT_DEATH_SIGNAL 0x20u /* at the toolstack's events: NextDeath has one */
 #define INIT_SCHED_BADGE 2u     /* init's session at sched */
-#define VM_ID_MIN 16u
 #define VM_ID_MAX 0xfffu
 #define VMMS_MAX 64u
 #define DEATH_TEXT_BYTES 200u

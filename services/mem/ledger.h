@@ -17,12 +17,12 @@
 #include <stdint.h>
 
 #include "status.h"
+#include "vm_id.h"
 
 #define CHUNK_BYTES 0x200000u
 #define CHUNKS_MAX 3584u
 #define SESSIONS_MAX 96u
 #define NO_CHUNK UINT32_MAX
-#define VM_ID_MIN 16u
 #define LEDGER_MAGIC 0x474c4d42u /* "BMLG" */
 #define LEDGER_ERROR_BYTES 120u
 #define LEDGER_NAME_BYTES 30u

@@ -12,19 +12,7 @@
 int main(void)
 {
     static struct mem mem;
-    struct bh_msg msg;
-    enum status status;
 
     mem_recover(&mem);
-    status = bh_recv(SLOT_CONTROL, BH_FOREVER, &msg);
-    for (;;) {
-        if (status != OK)
-            bh_panic("receiving: status %d", (int)status);
-        if (msg.info & INFO_SIGNAL) {
-            status = bh_recv(SLOT_CONTROL, BH_FOREVER, &msg);
-            continue;
-        }
-        mem_serve(&msg, &mem);
-        status = bh_reply_recv(SLOT_CONTROL, BH_FOREVER, &msg);
-    }
+    bh_serve(mem_serve, &mem);
 }

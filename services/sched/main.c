@@ -12,19 +12,7 @@
 int main(void)
 {
     static struct sched sched;
-    struct bh_msg msg;
-    enum status status;
 
     sched_recover(&sched);
-    status = bh_recv(SLOT_CONTROL, BH_FOREVER, &msg);
-    for (;;) {
-        if (status != OK)
-            bh_panic("receiving: status %d", (int)status);
-        if (msg.info & INFO_SIGNAL) {
-            status = bh_recv(SLOT_CONTROL, BH_FOREVER, &msg);
-            continue;
-        }
-        sched_serve(&msg, &sched);
-        status = bh_reply_recv(SLOT_CONTROL, BH_FOREVER, &msg);
-    }
+    bh_serve(sched_serve, &sched);
 }

@@ -15,13 +15,13 @@
 #include <stdint.h>
 
 #include "abi.h"
+#include "vm_id.h"
 
 #define ENTRIES_MAX 256u
 #define PLACES_MAX 64u
 #define PCPUS_MAX 16u
 #define WEIGHT_MAX 65535u
 #define WEIGHT_USUAL 256u
-#define VM_ID_MIN 16u
 #define TABLE_MAGIC 0x48435342u /* "BSCH" */
 #define TABLE_ERROR_BYTES 120u
 

@@ -105,8 +105,8 @@ void info_cpu_us(const struct toolstack *ts, uint64_t us[VMS_MAX])
 
     memset(us, 0, VMS_MAX * sizeof us[0]);
     for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, &row); i++)
-        if (row.vm_id >= VM_ID_FIRST && row.vm_id - VM_ID_FIRST < ts->vm_count)
-            us[row.vm_id - VM_ID_FIRST] += bh_ticks_to_us(row.ticks);
+        if (row.vm_id >= VM_ID_MIN && row.vm_id - VM_ID_MIN < ts->vm_count)
+            us[row.vm_id - VM_ID_MIN] += bh_ticks_to_us(row.ticks);
 }
 
 void info_list(struct toolstack *ts)

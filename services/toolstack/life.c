@@ -31,9 +31,9 @@ struct vm *vm_find(struct toolstack *ts, const char *name)
 
 struct vm *vm_of_id(struct toolstack *ts, uint64_t id)
 {
-    if (id < VM_ID_FIRST || id - VM_ID_FIRST >= ts->vm_count)
+    if (id < VM_ID_MIN || id - VM_ID_MIN >= ts->vm_count)
         return NULL;
-    struct vm *vm = &ts->vms[id - VM_ID_FIRST];
+    struct vm *vm = &ts->vms[id - VM_ID_MIN];
 
     return vm->config.name[0] != 0 ? vm : NULL;
 }

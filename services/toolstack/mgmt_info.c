@@ -58,7 +58,7 @@ static void vm_describe(const struct vm *vm, uint64_t cpu_us, bh_MgmtVm *out)
 uint32_t mgmt_on_list(struct wire_call *call, const bh_MgmtPageRequest *request, bh_MgmtVmList *reply)
 {
     const struct toolstack *ts = call->context;
-    uint32_t first = request->first > VM_ID_FIRST ? request->first - VM_ID_FIRST : 0;
+    uint32_t first = request->first > VM_ID_MIN ? request->first - VM_ID_MIN : 0;
     uint64_t us[VMS_MAX];
 
     info_cpu_us(ts, us);
@@ -66,7 +66,7 @@ uint32_t mgmt_on_list(struct wire_call *call, const bh_MgmtPageRequest *request,
         if (ts->vms[i].config.name[0] == 0)
             continue;
         if (reply->vms_count == LIST_MAX) {
-            reply->next = VM_ID_FIRST + i;
+            reply->next = VM_ID_MIN + i;
             break;
         }
         vm_describe(&ts->vms[i], us[i], &reply->vms[reply->vms_count++]);

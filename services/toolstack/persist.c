@@ -104,7 +104,7 @@ static void vm_load_config(struct vm *vm, uint32_t index)
         snprintf(vm->config.name, sizeof vm->config.name, "lost-%u", (unsigned)index);
         vm->state = VM_BUILDING;
     }
-    vm->config.vm_id = VM_ID_FIRST + index;
+    vm->config.vm_id = VM_ID_MIN + index;
 }
 
 void toolstack_save(const struct toolstack *ts)

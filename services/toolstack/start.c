@@ -95,7 +95,7 @@ static void records_load(struct toolstack *ts)
             return;
         if (status != OK)
             record_refuse(ts, i, status);
-        ts->vms[i].config.vm_id = VM_ID_FIRST + i;
+        ts->vms[i].config.vm_id = VM_ID_MIN + i;
         ts->vms[i].is_record = true;
         ts->vm_count = ts->record_count = i + 1;
     }

@@ -3,7 +3,7 @@
  * vm.h - what the toolstack knows of each VM
  *
  * One entry per VM record of the boot bundle, in that order, then those that were created over the management
- * channel and exist now; a VM's id is its place + VM_ID_FIRST, so it is the same each time the VM is made.
+ * channel and exist now; a VM's id is its place + VM_ID_MIN, so it is the same each time the VM is made.
  * A free place has no name.
  */
 #ifndef TOOLSTACK_VM_H
@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 #include "vm.pb.h"
+#include "vm_id.h"
 
 #define VMS_MAX 96u     /* at least BUNDLE_MODULES_MAX; ids stay below 0x100 (ram_volume.h) */
-#define VM_ID_FIRST 16u /* docs/internals.md: badges */
 #define VM_TEXT_BYTES 200u
 
 enum vm_state {

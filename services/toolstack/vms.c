@@ -34,7 +34,7 @@ struct vm *vm_add(struct toolstack *ts, const bh_VmConfig *config)
 
     memset(vm, 0, sizeof *vm);
     vm->config = *config;
-    vm->config.vm_id = VM_ID_FIRST + place;
+    vm->config.vm_id = VM_ID_MIN + place;
     if (ts->vm_count <= place)
         ts->vm_count = place + 1;
     toolstack_save_config(ts, vm);
