@@ -13,22 +13,7 @@
 static int set_up(void **state)
 {
     (void)state;
-    fake_nic_reset(FAKE_E1000E);
-    nic_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fake_nic_free();
-    return 0;
-}
-
-static void second_passes(void)
-{
-    fake_nic.now += 1000;
-    nic_check();
+    return start_with(FAKE_E1000E);
 }
 
 static uint32_t reg(uint32_t offset)
@@ -38,18 +23,11 @@ static uint32_t reg(uint32_t offset)
 
 static void card_is_found_reset_and_set_up(void **state)
 {
-    static const uint8_t mac[6] = {0x52, 0x54, 0, 1, 2, 3};
-
     (void)state;
-    assert_int_equal(nic_info()->state, NIC_READY);
-    assert_string_equal(nic_info()->kind, "e1000e");
-    assert_memory_equal(nic_info()->mac, mac, 6);
-    assert_true(nic_info()->link);
-    assert_int_equal(nic_info()->offloads, 0);
+    expect_ready("e1000e", 0);
     assert_int_equal(fake_nic.resets, 1);
     assert_int_equal(reg(REG_RCTL) & (RCTL_EN | RCTL_UPE | RCTL_MPE), RCTL_EN | RCTL_UPE | RCTL_MPE);
     assert_int_equal(reg(REG_CTRL) & CTRL_MASTER_DISABLE, 0);
-    assert_int_equal(fake_nic.fault.count, 0);
 }
 
 static void card_that_stays_in_reset_is_refused(void **state)
@@ -67,12 +45,7 @@ static void packets_go_out_as_they_were_given(void **state)
     static const uint32_t lengths[] = {14, 60, 255, 256, 257, 1514, 1518};
 
     (void)state;
-    for (uint32_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        assert_true(send_one(i, lengths[i]));
-        settle();
-        expect_sent(i, i, lengths[i]);
-    }
-    assert_int_equal(fake_nic.fault.count, 0);
+    expect_sent_as_given(lengths, sizeof(lengths) / sizeof(lengths[0]));
 }
 
 static void packet_longer_than_a_frame_is_lost_and_blocks_nothing(void **state)
@@ -88,36 +61,18 @@ static void packet_longer_than_a_frame_is_lost_and_blocks_nothing(void **state)
 
 static void full_ring_refuses_and_an_interrupt_says_when_there_is_room(void **state)
 {
-    uint32_t sent = 0;
-
     (void)state;
-    fake_nic.silent = true;
-    while (send_one(sent, 60))
-        sent++;
-    assert_int_equal(sent, 79);
-    assert_false(fake_nic_run());
-    fake_nic.silent = false;
-    assert_true(fake_nic_run());
-    assert_int_equal(fake_nic.interrupts, 1);
-    nic_interrupt();
-    for (uint32_t i = 0; i < sent; i++)
-        expect_sent(i, i, 60);
+    expect_full_at(79, true);
     assert_true(send_one(99, 100));
     settle();
-    expect_sent(sent, 99, 100);
+    expect_sent(79, 99, 100);
     assert_int_equal(fake_nic.interrupts, 1);
 }
 
 static void sending_with_room_raises_no_interrupts(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < 500; i++) {
-        assert_true(send_one(i, 1514));
-        nic_kick();
-        assert_false(fake_nic_run());
-    }
-    assert_int_equal(fake_nic.interrupts, 0);
-    expect_sent(499, 499, 1514);
+    expect_sent_without_interrupts(500);
 }
 
 static void packets_come_in_as_they_arrived(void **state)
@@ -142,20 +97,9 @@ static void packets_come_in_as_they_arrived(void **state)
 
 static void burst_is_held_until_it_is_taken(void **state)
 {
-    struct packet packet;
-    uint32_t count = 0;
-
     (void)state;
-    for (uint32_t round = 0; round < 3; round++) {
-        for (count = 0; fake_nic_arrive(frame(count, 100), 100, NULL); count++)
-            ;
-        assert_int_equal(count, 127);
-        for (uint32_t i = 0; i < count; i++) {
-            expect_received(i, 100, &packet);
-            nic_receive_done();
-        }
-        assert_false(nic_receive(&packet));
-    }
+    for (uint32_t round = 0; round < 3; round++)
+        expect_burst_held(127);
 }
 
 static void frames_that_are_not_whole_and_good_are_dropped(void **state)
@@ -224,18 +168,13 @@ static void checksum_is_good_only_if_the_card_found_it_so(void **state)
 static void expect_reset_and_working(const char *words)
 {
     uint32_t before = fake_nic.sent_count;
-    struct packet packet;
 
-    assert_int_equal(nic_info()->resets, 1);
-    assert_int_equal(nic_info()->state, NIC_READY);
-    assert_non_null(strstr(fake_nic.last_log, words));
+    expect_reset(1, words);
     for (uint32_t i = 0; i < 200; i++) {
         assert_true(send_one(i, 1000));
         settle();
         expect_sent(before + i, i, 1000);
-        assert_true(fake_nic_arrive(frame(i, 900), 900, NULL));
-        expect_received(i, 900, &packet);
-        nic_receive_done();
+        arrives_and_is_taken(i, 900);
     }
 }
 
@@ -254,19 +193,8 @@ static void nothing_but_nonsense_leads_to_a_reset(void **state)
 
 static void packet_whose_dma_was_blocked_is_never_seen(void **state)
 {
-    struct packet packet;
-
     (void)state;
-    for (uint32_t i = 0; i < 128; i++) { /* each buffer holds an old packet now */
-        assert_true(fake_nic_arrive(frame(i, 100), 100, NULL));
-        expect_received(i, 100, &packet);
-        nic_receive_done();
-    }
-    fake_nic.misses = true;
-    assert_true(fake_nic_arrive(frame(99, 100), 100, NULL));
-    fake_nic.misses = false;
-    assert_false(nic_receive(&packet));
-    nic_fault();
+    expect_blocked_never_seen(128);
     expect_reset_and_working("blocked 1 accesses of stream 0x18, the last at address 0x0");
 }
 

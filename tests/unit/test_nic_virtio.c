@@ -16,37 +16,15 @@
 static int set_up(void **state)
 {
     (void)state;
-    fake_nic_reset(FAKE_VIRTIO);
-    nic_start();
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    fake_nic_free();
-    return 0;
-}
-
-static void second_passes(void)
-{
-    fake_nic.now += 1000;
-    nic_check();
+    return start_with(FAKE_VIRTIO);
 }
 
 /* ---- start ---------------------------------------------------------------------------------------- */
 
 static void card_is_found_with_its_address_and_offloads(void **state)
 {
-    static const uint8_t mac[6] = {0x52, 0x54, 0, 1, 2, 3};
-
     (void)state;
-    assert_int_equal(nic_info()->state, NIC_READY);
-    assert_string_equal(nic_info()->kind, "virtio-net");
-    assert_memory_equal(nic_info()->mac, mac, 6);
-    assert_true(nic_info()->link);
-    assert_int_equal(nic_info()->offloads, NIC_CHECKSUM | NIC_GSO_TCP4 | NIC_GSO_TCP6);
-    assert_int_equal(fake_nic.fault.count, 0);
+    expect_ready("virtio-net", NIC_CHECKSUM | NIC_GSO_TCP4 | NIC_GSO_TCP6);
 }
 
 static void machine_without_a_card_has_no_nic(void **state)
@@ -117,13 +95,8 @@ static void packets_go_out_as_they_were_given(void **state)
     static const uint32_t lengths[] = {14, 60, 1514, 4083, 4084, 4085, 8180, BIG, NET_PACKET_BYTES_MAX};
 
     (void)state;
-    for (uint32_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
-        assert_true(send_one(i, lengths[i]));
-        settle();
-        expect_sent(i, i, lengths[i]);
-    }
+    expect_sent_as_given(lengths, sizeof(lengths) / sizeof(lengths[0]));
     assert_int_equal(nic_info()->sent, sizeof(lengths) / sizeof(lengths[0]));
-    assert_int_equal(fake_nic.fault.count, 0);
 }
 
 static void nothing_is_rung_for_before_the_kick(void **state)
@@ -168,39 +141,19 @@ static void offloads_are_said_in_the_header(void **state)
 
 static void full_queue_refuses_and_an_interrupt_says_when_there_is_room(void **state)
 {
-    uint32_t sent = 0;
-
     (void)state;
-    fake_nic.silent = true;
-    while (send_one(sent, 60))
-        sent++;
-    assert_int_equal(sent, 40);
-    assert_false(send_one(0, 60));
-    assert_false(fake_nic_run());
-    fake_nic.silent = false;
-    fake_nic.keeps_order = false;
-    assert_true(fake_nic_run());
-    assert_int_equal(fake_nic.interrupts, 1);
-    nic_interrupt();
-    for (uint32_t i = 0; i < sent; i++)
-        expect_sent(i, i, 60);
+    expect_full_at(40, false);
     assert_true(send_one(99, BIG));
     assert_true(send_one(98, BIG));
     settle();
-    expect_sent(sent, 99, BIG);
-    expect_sent(sent + 1, 98, BIG);
+    expect_sent(40, 99, BIG);
+    expect_sent(41, 98, BIG);
 }
 
 static void sending_with_room_raises_no_interrupts(void **state)
 {
     (void)state;
-    for (uint32_t i = 0; i < 300; i++) {
-        assert_true(send_one(i, 1514));
-        nic_kick();
-        assert_false(fake_nic_run());
-    }
-    assert_int_equal(fake_nic.interrupts, 0);
-    assert_int_equal(fake_nic.sent_count, 300);
+    expect_sent_without_interrupts(300);
 }
 
 /* ---- receiving ------------------------------------------------------------------------------------ */
@@ -228,11 +181,7 @@ static void buffers_never_run_out_over_time(void **state)
 
     (void)state;
     for (uint32_t i = 0; i < 2000; i++) {
-        uint32_t bytes = 60 + i * 37 % 65000;
-
-        assert_true(fake_nic_arrive(frame(i, bytes), bytes, NULL));
-        expect_received(i, bytes, &packet);
-        nic_receive_done();
+        arrives_and_is_taken(i, 60 + i * 37 % 65000);
         if (i % 3 == 0)
             assert_false(nic_receive(&packet));
     }
@@ -242,18 +191,8 @@ static void buffers_never_run_out_over_time(void **state)
 
 static void burst_is_held_until_it_is_taken(void **state)
 {
-    struct packet packet;
-    uint32_t count = 0;
-
     (void)state;
-    while (fake_nic_arrive(frame(count, 100), 100, NULL))
-        count++;
-    assert_int_equal(count, 64);
-    for (uint32_t i = 0; i < count; i++) {
-        expect_received(i, 100, &packet);
-        nic_receive_done();
-    }
-    assert_false(nic_receive(&packet));
+    expect_burst_held(64);
     assert_true(fake_nic_arrive(frame(1, 100), 100, NULL));
 }
 
@@ -336,18 +275,13 @@ static void headers_that_lie_cost_their_packet_only(void **state)
 
 static void expect_reset_and_working(uint32_t resets, const char *words)
 {
-    struct packet packet;
-
-    assert_int_equal(nic_info()->resets, resets);
-    assert_int_equal(nic_info()->state, NIC_READY);
-    assert_non_null(strstr(fake_nic.last_log, words));
     uint32_t before = fake_nic.sent_count;
+
+    expect_reset(resets, words);
     assert_true(send_one(7, 1000));
     settle();
     expect_sent(before, 7, 1000);
-    assert_true(fake_nic_arrive(frame(8, 9000), 9000, NULL));
-    expect_received(8, 9000, &packet);
-    nic_receive_done();
+    arrives_and_is_taken(8, 9000);
 }
 
 static void buffers_that_cannot_be_lead_to_a_reset(void **state)
@@ -423,20 +357,8 @@ static void packet_in_more_buffers_than_have_come_waits_for_them(void **state)
 
 static void packet_whose_dma_was_blocked_is_never_seen(void **state)
 {
-    struct packet packet;
-
     (void)state;
-    /* Each buffer holds an old packet now. */
-    for (uint32_t i = 0; i < 64; i++) {
-        assert_true(fake_nic_arrive(frame(i, 100), 100, NULL));
-        expect_received(i, 100, &packet);
-        nic_receive_done();
-    }
-    fake_nic.misses = true;
-    assert_true(fake_nic_arrive(frame(99, 100), 100, NULL));
-    fake_nic.misses = false;
-    assert_false(nic_receive(&packet));
-    nic_fault();
+    expect_blocked_never_seen(64);
     assert_non_null(strstr(fake_nic.last_log, "blocked 1 accesses of stream 0x18, the last at address 0x0"));
     expect_reset_and_working(1, "blocked");
 }

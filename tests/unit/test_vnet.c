@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
+#include "virtio_mmio_driver.h"
 #include "virtio_net.h"
 #include "vnet.h"
-#include "vring_driver.h"
 
 /* The receive queue is where vring_driver.h has its one; the transmit queue lies behind it. */
 #define TX_DESCRIPTORS (RAM_BASE + 0x4000)
@@ -37,20 +37,8 @@ static union {
 static uint8_t to_pool[NET_LANE_PAGES * NET_PAGE_BYTES], from_pool[NET_LANE_PAGES * NET_PAGE_BYTES];
 static struct net_consumer netdrv_takes;
 static struct net_producer netdrv_puts;
-static uint32_t interrupts, doorbells, attaches, agains, generation;
+static uint32_t attaches, agains, generation;
 static uint16_t tx_avail;
-
-static void interrupt(void *context, bool is_asserted)
-{
-    (void)context;
-    interrupts += is_asserted;
-}
-
-static void ring_doorbell(void *context)
-{
-    (void)context;
-    doorbells++;
-}
 
 static void want_attach(void *context)
 {
@@ -62,16 +50,6 @@ static void come_again(void *context)
 {
     (void)context;
     agains++;
-}
-
-static void mmio(uint32_t offset, uint32_t value)
-{
-    virtio_mmio_write(&net.virtio, offset, 4, value);
-}
-
-static uint32_t mmio_read(uint32_t offset)
-{
-    return (uint32_t)virtio_mmio_read(&net.virtio, offset, 4);
 }
 
 /* What Net.Attach does, seen from both sides. */
@@ -90,33 +68,13 @@ static void attach(bool is_up)
     vnet_attached(&net, &to, &from, is_up);
 }
 
-static void queue_start(uint32_t queue, uint64_t descriptors, uint64_t avail, uint64_t used)
-{
-    mmio(0x30, queue);
-    mmio(0x38, QUEUE_SIZE);
-    mmio(0x80, (uint32_t)descriptors);
-    mmio(0x90, (uint32_t)avail);
-    mmio(0xa0, (uint32_t)used);
-    mmio(0x44, 1);
-}
-
 static void drive(uint32_t features)
 {
-    struct vring unused;
-
-    driver_set_up(&unused);
+    driver_negotiate(features);
     tx_avail = 0;
-    mmio(0x70, 0);
-    mmio(0x70, 3);
-    mmio(0x24, 0);
-    mmio(0x20, features);
-    mmio(0x24, 1);
-    mmio(0x20, 1); /* VERSION_1 */
-    mmio(0x70, 11);
-    assert_int_equal(mmio_read(0x70), 11);
-    queue_start(0, DESCRIPTORS, AVAIL, USED);
-    queue_start(1, TX_DESCRIPTORS, TX_AVAIL, TX_USED);
-    mmio(0x70, 15);
+    driver_queue(0, DESCRIPTORS, AVAIL, USED);
+    driver_queue(1, TX_DESCRIPTORS, TX_AVAIL, TX_USED);
+    driver_ok();
 }
 
 static void set_up_with(uint32_t features)
@@ -130,6 +88,7 @@ static void set_up_with(uint32_t features)
     net.is_up = true;
     net.virtio.ram = &ram;
     net.virtio.interrupt = interrupt;
+    driven = &net.virtio;
     vnet_init(&net);
     drive(features);
     attach(true);
