@@ -79,5 +79,7 @@ enum status bh_map_new(uint64_t ipa, uint32_t pages, uint32_t rights) BH_NODISCA
 enum status bh_map_new_row(uint64_t ipa, uint32_t pages, uint32_t rights, slot_t *first) BH_NODISCARD;
 /* A range of DYNAMIC_IPA that nobody has had yet, 4 KiB-aligned; never given back. */
 uint64_t bh_ipa_alloc(uint32_t pages);
+/* The same, 2 MiB-aligned and in units of 2 MiB. */
+uint64_t bh_ipa_alloc_2m(uint32_t count);
 
 #endif

@@ -81,3 +81,10 @@ uint64_t bh_ipa_alloc(uint32_t pages)
     next += (uint64_t)pages * 4096;
     return ipa;
 }
+
+uint64_t bh_ipa_alloc_2m(uint32_t count)
+{
+    const uint64_t size = UINT64_C(1) << 21;
+
+    return (bh_ipa_alloc((count + 1u) * (uint32_t)(size / 4096u)) + size - 1u) / size * size;
+}

@@ -12,7 +12,6 @@
 #include "mem_rpc.h"
 #include "ram_volume.h"
 
-#define CHUNK_PAGES ((uint32_t)(RAM_VOLUME_CHUNK / 4096u))
 #define MEM_MS 2000u    /* mem answers at once; but a restart of it is waited for */
 #define SLOTS_SPARE 64u /* what messages, clients and their copies still need */
 
@@ -23,8 +22,7 @@ static uint64_t area_ipa(void)
     static uint64_t ipa;
 
     if (ipa == 0)
-        ipa = (bh_ipa_alloc((RAM_CHUNKS_MAX + 1u) * CHUNK_PAGES) + RAM_VOLUME_CHUNK - 1u) / RAM_VOLUME_CHUNK *
-              RAM_VOLUME_CHUNK;
+        ipa = bh_ipa_alloc_2m(RAM_CHUNKS_MAX);
     return ipa;
 }
 

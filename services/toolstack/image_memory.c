@@ -16,8 +16,6 @@
 #include "ram_volume.h"
 #include "toolstack.h"
 
-#define BLOCK_PAGES ((uint32_t)(IMAGE_BLOCK_BYTES / 4096u))
-
 enum status image_memory_open(uint32_t index, uint64_t bytes, char *error, uint32_t error_bytes)
 {
     bh_MemOpenRequest request = {.vm_id = IMAGE_SESSION(index), .quota_bytes = bytes};
@@ -47,8 +45,7 @@ static uint64_t windows_ipa(void)
     static uint64_t ipa;
 
     if (ipa == 0)
-        ipa = (bh_ipa_alloc((IMAGES_MAX + 1u) * BLOCK_PAGES) + IMAGE_BLOCK_BYTES - 1u) / IMAGE_BLOCK_BYTES *
-              IMAGE_BLOCK_BYTES;
+        ipa = bh_ipa_alloc_2m(IMAGES_MAX);
     return ipa;
 }
 

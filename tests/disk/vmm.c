@@ -15,7 +15,6 @@
  * ...".
  */
 #include <pb_decode.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include "blk_ring.h"
 #include "blk_rpc.h"
 #include "caps_vmm.h"
+#include "tests/say.h"
 #include "toolstack_rpc.h"
 #include "vm.pb.h"
 
@@ -51,16 +51,7 @@ static bh_VmConfig config;
 static char report[sizeof((bh_VmEventRequest *)0)->text];
 static uint32_t random_state = 1;
 
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
-{
-    size_t used = strlen(report);
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(report + used, sizeof(report) - used, format, args);
-    va_end(args);
-}
+#define say(...) say_into(report, sizeof(report), __VA_ARGS__)
 
 static _Noreturn void end(void)
 {

@@ -18,7 +18,6 @@
  *     speed      16 MiB in 64 KiB packets from 0 to 1
  */
 #include <pb_decode.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +28,7 @@
 #include "init_rpc.h"
 #include "net_ring.h"
 #include "net_rpc.h"
+#include "tests/say.h"
 #include "vm.pb.h"
 
 #define CLIENTS 4u
@@ -53,16 +53,7 @@ static char report[220];
 static uint8_t frame[NET_PACKET_BYTES_MAX], got[NET_PACKET_BYTES_MAX];
 static struct net_descriptor got_descriptor;
 
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static void say(const char *format, ...)
-{
-    size_t used = strlen(report);
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(report + used, sizeof(report) - used, format, args);
-    va_end(args);
-}
+#define say(...) say_into(report, sizeof(report), __VA_ARGS__)
 
 static _Noreturn void end(void)
 {

@@ -44,6 +44,17 @@ def copy_disk(path):
     return path
 
 
+def services_of_a_test(tmp_path, *programs):
+    """A directory as build/, but with these programs of tests in place of the usual ones."""
+    assert all(program.exists() for program in programs)
+    (tmp_path / "services").mkdir()
+    (tmp_path / "kernel").symlink_to(TOP / "build/kernel")
+    own = {program.name: program for program in programs}
+    for program in (TOP / "build/services").glob("*.elf"):
+        (tmp_path / "services" / program.name).symlink_to(own.get(program.name, program))
+    return tmp_path
+
+
 class Machine:
     """A running `bh run`; leaving the `with` block ends it."""
 

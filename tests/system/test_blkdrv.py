@@ -7,10 +7,9 @@ import subprocess
 
 import pytest
 
-from machine import TOP, Machine, vm_file
+from machine import TOP, Machine, services_of_a_test, vm_file
 
 SCRATCH_FIRST = 20480  # sectors
-PLACE = TOP / "build/tests/disk"
 
 
 @pytest.fixture
@@ -27,13 +26,7 @@ def disk(tmp_path):
 @pytest.fixture
 def directory(tmp_path):
     """As build/, but with the vmm that tries disks and the blkdrv that has its test hook."""
-    (tmp_path / "services").mkdir()
-    (tmp_path / "kernel").symlink_to(TOP / "build/kernel")
-    for program in (TOP / "build/services").glob("*.elf"):
-        own = PLACE / program.name
-        (tmp_path / "services" / program.name).symlink_to(own if own.exists() else program)
-    assert (PLACE / "vmm.elf").exists() and (PLACE / "blkdrv.elf").exists()
-    return tmp_path
+    return services_of_a_test(tmp_path, TOP / "build/tests/disk/vmm.elf", TOP / "build/tests/disk/blkdrv.elf")
 
 
 def try_disks(tmp_path, name, volumes, words):

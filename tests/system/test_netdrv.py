@@ -3,21 +3,13 @@
 
 import pytest
 
-from machine import TOP, Machine, vm_file
-
-PLACE = TOP / "build/tests/net"
+from machine import TOP, Machine, services_of_a_test, vm_file
 
 
 @pytest.fixture
 def directory(tmp_path):
     """As build/, but with the toolstack that tries networks."""
-    (tmp_path / "services").mkdir()
-    (tmp_path / "kernel").symlink_to(TOP / "build/kernel")
-    for program in (TOP / "build/services").glob("*.elf"):
-        own = PLACE / program.name
-        (tmp_path / "services" / program.name).symlink_to(own if own.exists() else program)
-    assert (PLACE / "toolstack.elf").exists()
-    return tmp_path
+    return services_of_a_test(tmp_path, TOP / "build/tests/net/toolstack.elf")
 
 
 def tried(tmp_path, directory, words, *arguments, timeout=120):

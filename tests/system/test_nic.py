@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from machine import TOP, Machine, vm_file
+from machine import TOP, Machine, services_of_a_test, vm_file
 from wire import checksum
 
 ROUTER = bytes([10, 0, 2, 200])  # system/bulkhead.toml
@@ -98,16 +98,6 @@ class Wire:
         for sequence in sequences:
             length = lengths[sequence % len(lengths)]
             assert self.ping(sequence, length) == payload_of(sequence, length), (sequence, length)
-
-
-def services_of_a_test(tmp_path, *programs):
-    """A directory as build/, but with these programs of tests in place of the usual ones."""
-    (tmp_path / "services").mkdir()
-    (tmp_path / "kernel").symlink_to(TOP / "build/kernel")
-    own = {program.name: program for program in programs}
-    for program in (TOP / "build/services").glob("*.elf"):
-        (tmp_path / "services" / program.name).symlink_to(own.get(program.name, program))
-    return tmp_path
 
 
 def idle_machine(tmp_path, *arguments):

@@ -23,23 +23,13 @@
 #include <cmocka.h>
 
 #include "net_frames.h"
+#include "net_router.h"
 #include "services/netdrv/dhcp_message.h"
 #include "services/netdrv/guard.h"
 #include "services/netdrv/route.h"
 
 #define ROUNDS 1000000u
 
-enum { NAT_LINK = 0, PLAIN_LINK = 1 };
-
-#define UPLINK_IP IP(10, 0, 2, 15)
-#define GATEWAY IP(10, 0, 2, 2)
-#define NAT_IP IP(10, 0, 3, 1)
-#define PLAIN_IP IP(172, 16, 0, 1)
-#define VM IP(10, 0, 3, 100)
-#define PLAIN_VM IP(172, 16, 0, 9)
-#define FAR IP(198, 51, 100, 7)
-
-static const uint8_t mac_gateway[6] = {0x52, 0x54, 0, 0, 0, 2};
 static const uint8_t six_mine[16] = {0xfd, 0, 1, 2, [15] = 1};
 static const uint8_t six_link[16] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0x02, 0x16, 0x3e, 0xff, 0xfe, 0, 0, 0x0a};
 

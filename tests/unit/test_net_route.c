@@ -17,21 +17,13 @@
 #include <cmocka.h>
 
 #include "net_frames.h"
+#include "net_router.h"
 #include "services/netdrv/dhcp_message.h"
 #include "services/netdrv/route.h"
 
-enum { NAT_LINK = 0, PLAIN_LINK = 1, SECOND_NAT_LINK = 5 };
-
-#define UPLINK_IP IP(10, 0, 2, 15)
-#define GATEWAY IP(10, 0, 2, 2)
-#define NAT_IP IP(10, 0, 3, 1)
-#define PLAIN_IP IP(172, 16, 0, 1)
-#define VM IP(10, 0, 3, 100)
-#define PLAIN_VM IP(172, 16, 0, 9)
-#define FAR IP(198, 51, 100, 7)
+enum { SECOND_NAT_LINK = 5 };
 
 static const uint8_t mac_uplink[6] = {0x52, 0x54, 0, 0, 0, 1};
-static const uint8_t mac_gateway[6] = {0x52, 0x54, 0, 0, 0, 2};
 static const uint8_t mac_plain[6] = {0x52, 0x54, 0, 0, 0, 3};
 
 static struct frame frame;
