@@ -219,8 +219,8 @@ static void take_plan(struct dispatcher *d, const struct plan *plan, struct sc *
     charge(d->cpu, now()); /* what ran until now did so in the old plan */
     for (uint32_t i = 0; i < d->count; i++)
         if (d->entries[i].sc) {
+            sc_set_runnable(d->entries[i].sc, false);
             d->entries[i].sc->entry = -1;
-            d->entries[i].sc->awake = false;
         }
     d->count = count;
     d->flags = plan->flags;

@@ -14,6 +14,8 @@ static inline void sc_set_runnable(struct sc *sc, bool runnable)
 {
     if (!sc || sc->entry < 0)
         return;
+    if (sc->awake != runnable)
+        sc->wanted += runnable ? -now() : now();
     sc->awake = runnable;
     uint64_t *word = &sc->cpu->dispatcher.runnable[sc->entry >> 6];
     uint64_t bit = 1ull << (sc->entry & 63);

@@ -70,6 +70,7 @@ void vcpu_exit(struct vcpu *vcpu, enum exit_label label, const uint64_t words[IP
     struct endpoint *ep = slot_object(&vcpu->exits_cap);
     struct vcpu *to = vcpu->exits_cap.kind == CAP_ENDPOINT ? waiting_server(cpu, vcpu, ep) : NULL;
 
+    vcpu_count_exit(vcpu, label);
     if (!to || cpu->current != vcpu) {
         vcpu_exit_slow(vcpu, label, words);
         return;

@@ -190,6 +190,7 @@ struct sc {
     bool marked;         /* dispatcher_commit: seen in this plan */
     uint64_t ticks;      /* used, in all */
     uint64_t switches;
+    uint64_t wanted; /* ticks that it was awake in all, less the time at which it awoke last */
 };
 
 /* ---- vgic.c: virtual interrupts of one vCPU ------------------------------------------------------ */
@@ -284,6 +285,7 @@ struct vcpu {
     bool exit_sign, exit_64;
     uint8_t inject; /* guests: exception to take before the next instruction (aarch64/guest.h) */
     uint64_t exit_esr, exit_far;
+    uint64_t exits[EXIT_KINDS]; /* how many, by label - 1 */
 
     /* embedded capabilities */
     struct slot cspace_cap, aspace_cap, exits_cap, ipcbuf_cap;
@@ -312,6 +314,12 @@ static inline struct slot *cap_lookup(struct vcpu *self, uint64_t index, enum ca
         return NULL;
     *why = ERR_RIGHT;
     return (slot->rights & rights) == rights ? slot : NULL;
+}
+
+/* For whoever wants to know what guests do (sc_exits). */
+static inline void vcpu_count_exit(struct vcpu *vcpu, uint32_t label)
+{
+    vcpu->exits[label - 1]++;
 }
 
 /* ---- cpu.c -------------------------------------------------------------------------------------------- */

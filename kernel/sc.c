@@ -178,5 +178,17 @@ enum status sys_sc_usage(struct sc *sc, uint64_t *out)
 {
     out[0] = sc->ticks;
     out[1] = sc->switches;
+    out[2] = sc->awake ? sc->wanted + now() : sc->wanted;
+    return OK;
+}
+
+enum status sys_sc_exits(struct sc *sc, uint32_t first, uint64_t *out)
+{
+    if (first % 4 != 0 || first >= EXIT_KINDS)
+        return ERR_ARG;
+    if (!sc->vcpu)
+        return ERR_STATE;
+    for (uint32_t i = 0; i < 4; i++)
+        out[i] = sc->vcpu->exits[first + i];
     return OK;
 }

@@ -273,6 +273,7 @@ struct vcpu *trap_irq(struct vcpu *vcpu)
     struct cpu *cpu = vcpu->cpu;
     uint32_t intid;
 
+    vcpu_count_exit(vcpu, EXIT_IRQ);
     if (irq_take_vtimer(&intid))
         return go_on(cpu);
     kernel_lock();

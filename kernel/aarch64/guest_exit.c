@@ -121,6 +121,7 @@ static void guest_store(struct vcpu *vcpu, uint64_t esr, uint64_t at)
     struct doorbell *bell = size == 4 ? doorbell_at(vcpu->aspace, at, value) : NULL;
 
     if (bell) {
+        vcpu_count_exit(vcpu, EXIT_MMIO_WRITE);
         guest_step(vcpu, esr);
         notification_signal(slot_object(&bell->notification_cap), bell->notification_cap.badge);
     } else {
@@ -173,9 +174,11 @@ void guest_sync(struct vcpu *vcpu, uint64_t esr)
         guest_abort(vcpu, esr);
         break;
     case EC_SYSREG:
+        vcpu_count_exit(vcpu, EXIT_SYSREG);
         guest_sysreg(vcpu, esr);
         break;
     case EC_WFX:
+        vcpu_count_exit(vcpu, EXIT_WFI);
         guest_wfi(vcpu, esr);
         break;
     case EC_SMC:
@@ -189,6 +192,7 @@ void guest_sync(struct vcpu *vcpu, uint64_t esr)
     case EC_CP14_LDC:
     case EC_CP10_ID:
     case EC_CP14_64:
+        vcpu_count_exit(vcpu, EXIT_FAULT);
         guest_inject_undef(vcpu);
         break;
     default:

@@ -99,6 +99,13 @@ enum exit_label {
     EXIT_FAULT = 5,      /* w0 ESR_EL2, w1 FAR_EL2, w2 IPA, w3 PC.  Services: any fault.  Guests: what is
                             neither MMIO with a valid syndrome nor handled by the kernel */
 };
+/* What the kernel handles by itself is no message, but counted with the others (sc_exits). */
+enum exit_unsaid {
+    EXIT_SYSREG = 6,
+    EXIT_WFI = 7,
+    EXIT_IRQ = 8,
+};
+#define EXIT_KINDS 8u
 /* The label of the reply says how the vCPU goes on. */
 enum exit_reply {
     REPLY_DONE = 0,  /* write the result registers, step over the instruction */

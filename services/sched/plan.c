@@ -71,10 +71,10 @@ void sched_drop(struct sched *sched, uint32_t at)
 
 void sched_sweep(struct sched *sched)
 {
-    uint64_t ticks, switches;
+    uint64_t ticks, switches, wanted;
 
     for (uint32_t i = 0; i < ENTRIES_MAX; i++)
-        if (sched->table->entries[i].used && bh_sc_usage(SC_SLOT0 + i, &ticks, &switches) == ERR_CAP)
+        if (sched->table->entries[i].used && bh_sc_usage(SC_SLOT0 + i, &ticks, &switches, &wanted) == ERR_CAP)
             sched_drop(sched, i);
 }
 

@@ -167,7 +167,7 @@ void sched_on_info(struct rpc_call *call, const bh_SchedInfoRequest *req, bh_Sch
 
         if (!entry->used || left-- > 0)
             continue;
-        rep->status = bh_sc_usage(SC_SLOT0 + i, &rep->ticks, &rep->switches);
+        rep->status = bh_sc_usage(SC_SLOT0 + i, &rep->ticks, &rep->switches, &rep->wanted);
         if (rep->status ==
             ERR_CAP) /* its VM has just gone: it used nothing any more, and goes at the next sweep */
             rep->status = OK;

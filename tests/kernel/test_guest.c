@@ -25,7 +25,7 @@ static uint64_t ticks_of(unsigned n)
 {
     uint64_t ticks = 0, switches;
 
-    EXPECT(bh_sc_usage(G_SC(n), &ticks, &switches), OK);
+    EXPECT(bh_sc_usage(G_SC(n), &ticks, &switches, &(uint64_t){0}), OK);
     return ticks;
 }
 
@@ -59,6 +59,17 @@ static void calls_on(uint32_t pcpu)
     guest_expect_hvc(0, 10, &m);
     EXPECT(m.w[1], 8);
     EXPECT(bh_vcpu_suspend(G_VCPU(0)), OK);
+    uint64_t reads, writes, hvcs = 0, smcs = 0;
+
+    EXPECT(bh_sc_exits(G_SC(0), 0, &reads, &writes, &hvcs, &smcs), OK);
+    EXPECT(reads, 0);
+    EXPECT(writes, 0);
+    EXPECT(hvcs, 3);
+    EXPECT(smcs, 1);
+    EXPECT(bh_sc_exits(G_SC(0), 1, &reads, &writes, &hvcs, &smcs), ERR_ARG);
+    EXPECT(bh_sc_exits(G_SC(0), 8, &reads, &writes, &hvcs, &smcs), ERR_ARG);
+    EXPECT(bh_sc_unbind(G_SC(0)), OK);
+    EXPECT(bh_sc_exits(G_SC(0), 0, &reads, &writes, &hvcs, &smcs), ERR_STATE);
 }
 
 TEST(guest, calls_reach_the_vmm_and_return_its_answer)

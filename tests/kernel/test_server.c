@@ -321,14 +321,14 @@ TEST(lending, server_without_time_runs_on_its_callers)
     uint64_t before, after, ticks, switches;
 
     start_without_time(0, 0);
-    EXPECT(bh_sc_usage(INIT_SLOT_SC, &before, &switches), OK);
+    EXPECT(bh_sc_usage(INIT_SLOT_SC, &before, &switches, &(uint64_t){0}), OK);
     EXPECT(order(ANSWER, 0, 0, 0), OK);
     EXPECT(order(ANSWER, 0, 0, 1000), OK);
     EXPECT(order(WORK, 10, 0, 0), OK);
     kt_sleep_ms(1);
-    EXPECT(bh_sc_usage(INIT_SLOT_SC, &after, &switches), OK);
+    EXPECT(bh_sc_usage(INIT_SLOT_SC, &after, &switches, &(uint64_t){0}), OK);
     EXPECT(bh_ticks_to_us(after - before) >= 10000, 1);
-    EXPECT(bh_sc_usage(kt_threads[0].sc, &ticks, &switches), OK);
+    EXPECT(bh_sc_usage(kt_threads[0].sc, &ticks, &switches, &(uint64_t){0}), OK);
     EXPECT(bh_ticks_to_us(ticks) < 10000, 1);
 }
 
@@ -462,7 +462,7 @@ TEST(lending, used_up_lets_a_server_without_time_go_on_with_the_next_slice)
     plan->entries[1] = (struct plan_entry){.sc = kt_threads[2].sc, .slice_us = 1000};
     plan->entries[2] = (struct plan_entry){.sc = kt_threads[0].sc, .slice_us = 6000};
     EXPECT(bh_dispatcher_commit(INIT_SLOT_DISPATCHER0), OK);
-    EXPECT(bh_sc_usage(kt_threads[0].sc, &own, &switches), OK);
+    EXPECT(bh_sc_usage(kt_threads[0].sc, &own, &switches, &(uint64_t){0}), OK);
     call_words[0] = WORK;
     call_words[1] = 8;
     called[2] = 1000;
@@ -471,9 +471,9 @@ TEST(lending, used_up_lets_a_server_without_time_go_on_with_the_next_slice)
     call_words[0] = SLEEP;
     call_words[1] = 100;
     EXPECT(did[0].worked, 8);
-    EXPECT(bh_sc_usage(kt_threads[2].sc, &used, &unused), OK);
+    EXPECT(bh_sc_usage(kt_threads[2].sc, &used, &unused, &(uint64_t){0}), OK);
     EXPECT_EXACT(bh_ticks_to_us(used) < 6000); /* it stood still for most of the 8 ms */
-    EXPECT(bh_sc_usage(kt_threads[0].sc, &used, &unused), OK);
+    EXPECT(bh_sc_usage(kt_threads[0].sc, &used, &unused, &(uint64_t){0}), OK);
     EXPECT(used, own);
 }
 

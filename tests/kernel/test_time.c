@@ -28,7 +28,7 @@ static uint64_t ticks_of(slot_t sc)
 {
     uint64_t ticks = 0, switches;
 
-    EXPECT(bh_sc_usage(sc, &ticks, &switches), OK);
+    EXPECT(bh_sc_usage(sc, &ticks, &switches, &(uint64_t){0}), OK);
     return ticks;
 }
 
@@ -89,11 +89,36 @@ TEST(sc, usage_grows_only_while_it_runs)
     EXPECT_EXACT(bh_ticks_to_us(used) >= 3000);
     kt_sleep_ms(3);
     EXPECT(ticks_of(thread->sc), used);
-    EXPECT(bh_sc_usage(thread->sc, &ticks, &switches), OK);
+    EXPECT(bh_sc_usage(thread->sc, &ticks, &switches, &(uint64_t){0}), OK);
     EXPECT(switches > 0, 1);
     EXPECT(kt_copy(thread->sc, A, RIGHT_WRITE), OK);
-    EXPECT(bh_sc_usage(A, &ticks, &switches), ERR_RIGHT);
-    EXPECT(bh_sc_usage(EP, &ticks, &switches), ERR_CAP);
+    EXPECT(bh_sc_usage(A, &ticks, &switches, &(uint64_t){0}), ERR_RIGHT);
+    EXPECT(bh_sc_usage(EP, &ticks, &switches, &(uint64_t){0}), ERR_CAP);
+}
+
+static uint64_t waited(slot_t sc)
+{
+    uint64_t ticks = 0, switches, wanted = 0;
+
+    EXPECT(bh_sc_usage(sc, &ticks, &switches, &wanted), OK);
+    return wanted > ticks ? bh_ticks_to_us(wanted - ticks) : 0;
+}
+
+/* Two that share a pCPU wait for each other; one that is alone does not, nor does one that does not run. */
+TEST(sc, tells_how_long_it_was_wanted)
+{
+    counts[0] = counts[1] = 0;
+    kt_spawn(0, last_pcpu(), kt_counter, (uint64_t)&counts[0]);
+    UNTIL(counts[0] > 0);
+    kt_sleep_ms(5);
+    if (last_pcpu())
+        EXPECT_EXACT(waited(kt_threads[0].sc) < 1000);
+    kt_spawn(1, last_pcpu(), kt_counter, (uint64_t)&counts[1]);
+    UNTIL(waited(kt_threads[0].sc) > 2000 && waited(kt_threads[1].sc) > 2000);
+    EXPECT(bh_vcpu_suspend(kt_threads[1].vcpu), OK);
+    uint64_t then = waited(kt_threads[1].sc);
+    kt_sleep_ms(5);
+    EXPECT(waited(kt_threads[1].sc), then);
 }
 
 TEST(sc, without_one_nothing_runs)
