@@ -9,11 +9,12 @@ RPC_PROTOS := $(filter-out $(WIRE_PROTOS),$(shell grep -l '^service' $(PROTOS)))
 GEN_PB := $(PROTOS:idl/%.proto=$(GEN)/%.pb.c)
 GEN_RPC := $(RPC_PROTOS:idl/%.proto=$(GEN)/%_rpc.c)
 GEN_WIRE := $(WIRE_PROTOS:idl/%.proto=$(GEN)/%_wire.c) $(WIRE_PROTOS:idl/%.proto=$(GEN)/%_serve.c)
+GEN_JSON := $(WIRE_PROTOS:idl/%.proto=$(GEN)/%_json.c)
 GEN_SYSCALLS := $(GEN)/.syscalls
 GEN_MANIFEST := $(GEN)/.manifest
 
 .PHONY: gen
-gen: $(GEN_PB) $(GEN_RPC) $(GEN_WIRE) $(GEN_SYSCALLS) $(GEN_MANIFEST)
+gen: $(GEN_PB) $(GEN_RPC) $(GEN_WIRE) $(GEN_JSON) $(GEN_SYSCALLS) $(GEN_MANIFEST)
 
 # The generators write several files each; the stamp stands for all of them.
 $(GEN_SYSCALLS): idl/gen_syscalls.py idl/syscalls.def | build/setup.mk
@@ -41,6 +42,12 @@ $(GEN)/%_wire.c $(GEN)/%_serve.c $(GEN)/%_wire.h: idl/%.proto idl/gen_rpc.py | b
 	$(call say,GEN,$< (wire))
 	$(Q)mkdir -p $(GEN)
 	$(Q)$(PYTHON) idl/gen_rpc.py --wire $< $(GEN)
+
+# Replies as JSON: for the host tool only.  The messages of what it imports are in it too.
+$(GEN)/%_json.c $(GEN)/%_json.h: idl/%.proto $(PROTOS) $(PROTOS:.proto=.options) idl/gen_json.py idl/gen_rpc.py | build/setup.mk
+	$(call say,GEN,$< (JSON))
+	$(Q)mkdir -p $(GEN)
+	$(Q)$(PYTHON) idl/gen_json.py $< $(GEN)
 
 $(GEN_MANIFEST): tools/gen_manifest.py system/bulkhead.toml | build/setup.mk
 	$(call say,GEN,system/bulkhead.toml)

@@ -6,14 +6,26 @@
 #include "fail.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "json.h"
+
+static bool says_json;
+
+/* What a machine said may be in it: a terminal gets no control characters. */
 static void say(const char *format, va_list args)
 {
-    fputs("bh: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    char *text;
+
+    if (vasprintf(&text, format, args) < 0)
+        exit(EXIT_REFUSED);
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = *c == '\n' ? ' ' : '?';
+    fprintf(stderr, "bh: %s\n", text);
+    free(text);
 }
 
 void complain(const char *format, ...)
@@ -25,14 +37,51 @@ void complain(const char *format, ...)
     va_end(args);
 }
 
+void fail_in_json(void)
+{
+    says_json = true;
+}
+
+static void say_error(const char *word, const char *format, va_list args)
+{
+    struct json json;
+    char *text;
+
+    if (!says_json) {
+        say(format, args);
+        return;
+    }
+    if (vasprintf(&text, format, args) < 0)
+        exit(EXIT_REFUSED);
+    json_start_line(&json, stderr);
+    json_object(&json, NULL);
+    json_object(&json, "error");
+    json_text(&json, "status", word);
+    json_text(&json, "text", text);
+    json_object_end(&json);
+    json_object_end(&json);
+    json_finish(&json);
+    free(text);
+}
+
 void fail(const char *format, ...)
 {
     va_list args;
 
     va_start(args, format);
-    say(format, args);
+    say_error("refused", format, args);
     va_end(args);
     exit(EXIT_REFUSED);
+}
+
+void fail_as(int exit_status, const char *word, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say_error(word, format, args);
+    va_end(args);
+    exit(exit_status);
 }
 
 void fail_usage(const char *format, ...)
@@ -40,9 +89,10 @@ void fail_usage(const char *format, ...)
     va_list args;
 
     va_start(args, format);
-    say(format, args);
+    say_error("usage", format, args);
     va_end(args);
-    fputs("bh: 'bh --help' shows what can be said\n", stderr);
+    if (!says_json)
+        fputs("bh: 'bh --help' shows what can be said\n", stderr);
     exit(EXIT_USAGE);
 }
 

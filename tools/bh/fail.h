@@ -8,12 +8,21 @@
 enum exit_status {
     EXIT_REFUSED = 1, /* a file, line or resource is not as it has to be; nothing was started */
     EXIT_USAGE = 2,
-    EXIT_TIMEOUT = 124, /* --timeout, as timeout(1) */
-    EXIT_SILENT = 125,  /* the machine ended without saying why */
+    EXIT_UNREACHABLE = 69, /* no such machine, or it ended meanwhile (sysexits: EX_UNAVAILABLE) */
+    EXIT_VERSION = 76,     /* the machine speaks another version of the protocol (EX_PROTOCOL) */
+    EXIT_TIMEOUT = 124,    /* --timeout, as timeout(1) */
+    EXIT_SILENT = 125,     /* the machine ended without saying why */
 };
 
 /* Print "bh: TEXT" and exit with EXIT_REFUSED. */
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same with another exit status, and a word for what it is (docs/json.md, "Errors"). */
+_Noreturn void fail_as(int exit_status, const char *word, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* From now on what fails is said as JSON: {"error":{"status":WORD,"text":TEXT}}. */
+void fail_in_json(void);
 
 /* The same with EXIT_USAGE and a pointer to --help. */
 _Noreturn void fail_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -43,16 +43,25 @@ char *socket_path(const char *name)
     return path;
 }
 
+bool socket_directory_is_own(void)
+{
+    char *directory = socket_directory();
+    struct stat status;
+    bool is_own = lstat(directory, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == getuid() &&
+                  (status.st_mode & 0077) == 0;
+
+    free(directory);
+    return is_own;
+}
+
 /* /tmp is everybody's: a directory that somebody else made there is not used. */
 void socket_directory_make(void)
 {
     char *directory = socket_directory();
-    struct stat status;
 
     if (mkdir(directory, 0700) < 0 && errno != EEXIST)
         fail("cannot make %s: %s", directory, strerror(errno));
-    if (lstat(directory, &status) < 0 || !S_ISDIR(status.st_mode) || status.st_uid != getuid() ||
-        (status.st_mode & 0077) != 0)
+    if (!socket_directory_is_own())
         fail("%s is not a directory of yours alone: --socket PATH names another place", directory);
     free(directory);
 }

@@ -9,6 +9,8 @@
 
 /* The directory of machines' sockets: $XDG_RUNTIME_DIR/bulkhead, or /tmp/bulkhead-UID. */
 char *socket_directory(void);
+/* Whether it is there, and nobody else's: another's sockets could be anything. */
+bool socket_directory_is_own(void);
 /* "DIRECTORY/NAME.sock" */
 char *socket_path(const char *name);
 

@@ -6,7 +6,6 @@
 #include "options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "fail.h"
+#include "verbs.h"
 
 #define MACHINE_NAME_MAX 31u /* bh.MgmtHello.machine */
 
@@ -41,63 +41,34 @@ enum option_key {
     OPT_TCP,
 };
 
-static const struct option long_options[] = {
-    {"console", required_argument, NULL, OPT_CONSOLE},
-    {"cpus", required_argument, NULL, OPT_CPUS},
-    {"memory", required_argument, NULL, OPT_MEMORY},
-    {"icount", no_argument, NULL, OPT_ICOUNT},
-    {"disk", required_argument, NULL, OPT_DISK},
-    {"net", required_argument, NULL, OPT_NET},
-    {"nic", required_argument, NULL, OPT_NIC},
-    {"mac", required_argument, NULL, OPT_MAC},
-    {"timeout", required_argument, NULL, OPT_TIMEOUT},
-    {"append-options", required_argument, NULL, OPT_APPEND},
-    {"qemu-arg", required_argument, NULL, OPT_QEMU_ARG},
-    {"later", required_argument, NULL, OPT_LATER},
-    {"kernel", required_argument, NULL, OPT_KERNEL},
-    {"init", required_argument, NULL, OPT_INIT},
-    {"directory", required_argument, NULL, OPT_DIRECTORY},
-    {"write-image", required_argument, NULL, OPT_WRITE_IMAGE},
-    {"name", required_argument, NULL, OPT_NAME},
-    {"socket", required_argument, NULL, OPT_SOCKET},
-    {"tcp", required_argument, NULL, OPT_TCP},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+static const struct option_spec run_options[] = {
+    {"console", 0, "NAME", "only that VM's console on stdin and stdout; exit 0 when it powers off",
+     OPT_CONSOLE},
+    {"disk", 0, "IMG", "the machine's disk, raw; its GPT partitions are the volumes, by label", OPT_DISK},
+    {"net", 0, "KIND",
+     "the machine's network card leads to: user, tap:INTERFACE, socket:..., stream:..., dgram:..., none (if "
+     "not "
+     "given)",
+     OPT_NET},
+    {"nic", 0, "CARD", "which network card: virtio (if not given) or e1000e", OPT_NIC},
+    {"mac", 0, "ADDRESS", "the network card's address", OPT_MAC},
+    {"cpus", 0, "N", "physical CPUs, 1 to 8 (4)", OPT_CPUS},
+    {"memory", 0, "SIZE", "physical memory (2G)", OPT_MEMORY},
+    {"timeout", 0, "SECONDS", "end the machine after that long, with status 124", OPT_TIMEOUT},
+    {"later", 0, "FILE", "this VM is known to the machine but not started: `bh start NAME` does", OPT_LATER},
+    {"name", 0, "NAME", "the machine's name, by which its management channel is found (default)", OPT_NAME},
+    {"socket", 0, "PATH", "the management channel's socket (in $XDG_RUNTIME_DIR/bulkhead); none: no channel",
+     OPT_SOCKET},
+    {"tcp", 0, "PORT", "the management channel on 127.0.0.1 too: for every user of this host", OPT_TCP},
+    {"icount", 0, NULL, "one instruction is one nanosecond of the machine's time", OPT_ICOUNT},
+    {"append-options", 0, "KEY=VALUE", "for tests: for init and the services, in the boot image", OPT_APPEND},
+    {"qemu-arg", 0, "ARG", "for tests: one more argument for QEMU", OPT_QEMU_ARG},
+    {"kernel", 0, "FILE", "for tests: another kernel.bin", OPT_KERNEL},
+    {"init", 0, "FILE", "for tests: an ELF program in init's place", OPT_INIT},
+    {"directory", 0, "DIR", "for tests: where kernel/ and services/ are (where bh itself is)", OPT_DIRECTORY},
+    {"write-image", 0, "FILE", "for tests: write the boot image and stop", OPT_WRITE_IMAGE},
+    {NULL, 0, NULL, NULL, 0},
 };
-
-void options_help(void)
-{
-    fputs(
-        "usage: bh run [OPTION...] FILE.cfg...\n"
-        "Boot a machine with the VMs of these xl.cfg files.\n"
-        "\n"
-        "  --console NAME      only that VM's console on stdin and stdout; exit 0 when it powers off\n"
-        "  --disk IMG          the machine's disk, raw; its GPT partitions are the volumes, by label\n"
-        "  --net KIND          the machine's network card leads to: user, tap:INTERFACE, socket:..., "
-        "stream:...,\n"
-        "                      dgram:..., none (if not given); --nic virtio|e1000e, --mac ADDRESS\n"
-        "  --cpus N            physical CPUs, 1 to 8 (4)\n"
-        "  --memory SIZE       physical memory (2G)\n"
-        "  --timeout SECONDS   end the machine after that long, with status 124\n"
-        "  --later FILE.cfg    this VM is known to the machine but not started: `create NAME` does\n"
-        "  --name NAME         the machine's name, by which its management channel is found (default)\n"
-        "  --socket PATH       the management channel's socket (in $XDG_RUNTIME_DIR/bulkhead); none: no "
-        "channel\n"
-        "  --tcp PORT          the management channel on 127.0.0.1 too: for every user of this host\n"
-        "  --icount            one instruction is one nanosecond of the machine's time\n"
-        "\n"
-        "for tests:\n"
-        "  --append-options KEY=VALUE  for init and the services, in the boot image\n"
-        "  --qemu-arg ARG              one more argument for QEMU\n"
-        "  --kernel FILE  --init FILE  another kernel.bin; an ELF program in init's place\n"
-        "  --directory DIR             where kernel/ and services/ are (where bh itself is)\n"
-        "  --write-image FILE          write the boot image and stop\n"
-        "\n"
-        "Keys go to the machine, Ctrl-C too; Ctrl-] leaves a VM's console for Bulkhead's own prompt,\n"
-        "and `poweroff` there ends the machine.  Exit status: what the machine says at its end; 1 refused,\n"
-        "2 usage, 124 timeout, 125 the machine ended without a word.\n",
-        stdout);
-}
 
 bool size_parse(const char *text, uint64_t *bytes)
 {
@@ -274,24 +245,20 @@ static void option_apply(struct options *o, int key, const char *value)
     case OPT_TCP:
         o->tcp_port = number_parse("--tcp", value, 1, 65535);
         break;
-    case 'h':
-        options_help();
-        exit(0);
-    default:
-        fail_usage("run: unknown option or missing value");
+    default: /* what all verbs have */
+        break;
     }
 }
 
-struct options options_parse(int argc, char **argv)
+struct options options_of(const struct args *args)
 {
     struct options o = {.cpus = 4, .memory_bytes = 2ull << 30};
-    int key;
 
-    o.qemu_args = must_alloc((unsigned long)argc * sizeof(*o.qemu_args));
-    while ((key = getopt_long(argc, argv, "h", long_options, NULL)) != -1)
-        option_apply(&o, key, optarg);
-    while (optind < argc)
-        add_file(&o, argv[optind++], true);
+    o.qemu_args = must_alloc((args->given_count + 1ul) * sizeof(*o.qemu_args));
+    for (unsigned i = 0; i < args->given_count; i++)
+        option_apply(&o, args->given[i].option->key, args->given[i].value);
+    for (unsigned i = 0; i < args->count; i++)
+        add_file(&o, args->words[i], true);
 
     if (o.file_count == 0 && !o.init)
         fail_usage("run: no VM file");
@@ -310,3 +277,18 @@ struct options options_parse(int argc, char **argv)
     }
     return o;
 }
+
+const struct verb verb_run = {
+    .name = "run",
+    .group = GROUP_MACHINES,
+    .arguments = "[FILE.cfg...]",
+    .summary = "boot a machine with the VMs of these xl.cfg files",
+    .text = "Keys go to the machine, Ctrl-C too; Ctrl-] leaves a VM's console for Bulkhead's own prompt, and "
+            "`poweroff` "
+            "there ends the machine.  Exit status: what the machine says at its end; 1 refused, 2 usage, 124 "
+            "timeout, "
+            "125 the machine ended without a word.",
+    .options = run_options,
+    .most = WORDS_ANY,
+    .run = run_machine,
+};

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "net.h"
+#include "verb.h"
 
 #define VM_FILES_MAX 16u
 
@@ -40,12 +41,10 @@ struct options {
     bool icount;
 };
 
-/* Parse `run`'s arguments (argv[0] is "run"); ends the tool when they make no sense. */
-struct options options_parse(int argc, char **argv);
+/* What a command line of `run` means; ends the tool when it makes no sense. */
+struct options options_of(const struct args *args);
 
 /* "512M", "2G", "64K" or bytes; false when it is none of these or does not fit. */
 bool size_parse(const char *text, uint64_t *bytes);
-
-void options_help(void);
 
 #endif
