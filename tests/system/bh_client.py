@@ -68,6 +68,10 @@ class Managed(Machine):
         known = vm_file(tmp_path / "known.cfg", name="known", memory=8, kernel=ECHO, ramdisk=None, extra="")
         super().__init__("--later", known, timeout=300, arguments=["--socket", self.socket, *arguments], **more)
 
+    def __enter__(self):
+        self.prompt()  # it is up
+        return self
+
 
 class FakeMachine:
     """Plays a machine's side: greets as told, then answers each request with what `answer(method, request)` returns,

@@ -202,16 +202,49 @@ static int domstate(const struct args *args)
     return 0;
 }
 
-#define ABOUT_ONE(word, what)                                                                                \
-    {                                                                                                        \
-        .name = #word, .group = GROUP_VMS, .arguments = ARGUMENTS_VM, .summary = what, .least = 1,           \
-        .most = 1, .asks = true, .run = word                                                                 \
-    }
+const struct verb verb_domid = {
+    .name = "domid",
+    .group = GROUP_VMS,
+    .arguments = ARGUMENTS_VM,
+    .summary = "the id of a VM",
+    .least = 1,
+    .most = 1,
+    .asks = true,
+    .run = domid,
+};
 
-const struct verb verb_domid = ABOUT_ONE(domid, "the id of a VM");
-const struct verb verb_domname = ABOUT_ONE(domname, "the name of a VM");
-const struct verb verb_domuuid = ABOUT_ONE(domuuid, "the UUID of a VM");
-const struct verb verb_domstate = ABOUT_ONE(domstate, "the state of a VM, in a word");
+const struct verb verb_domname = {
+    .name = "domname",
+    .group = GROUP_VMS,
+    .arguments = ARGUMENTS_VM,
+    .summary = "the name of a VM",
+    .least = 1,
+    .most = 1,
+    .asks = true,
+    .run = domname,
+};
+
+const struct verb verb_domuuid = {
+    .name = "domuuid",
+    .group = GROUP_VMS,
+    .arguments = ARGUMENTS_VM,
+    .summary = "the UUID of a VM",
+    .least = 1,
+    .most = 1,
+    .asks = true,
+    .run = domuuid,
+};
+
+const struct verb verb_domstate = {
+    .name = "domstate",
+    .group = GROUP_VMS,
+    .arguments = ARGUMENTS_VM,
+    .summary = "the state of a VM, in a word",
+    .least = 1,
+    .most = 1,
+    .asks = true,
+    .run = domstate,
+};
 
 /* ---- uptime
  * ------------------------------------------------------------------------------------------------ */
