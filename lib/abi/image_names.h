@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define IMAGE_FILE_PREFIX "image/"
 #define IMAGE_UPLOAD_PREFIX "upload/"
 #define IMAGE_VOLUME_PREFIX "volume/"
 

@@ -46,10 +46,20 @@ static void check_on_disk(const struct options *options, const struct vm *vm, co
              options->disk, gpt_list(gpt));
 }
 
+/* image: names what a machine that runs has; this one is to be booted. */
+static void check_not_of_machine(const struct vm *vm, const char *key, uint32_t line, const char *image)
+{
+    if (*image && !image_is_volume(image))
+        fail("%s: %s: image:... is for `bh create` on a machine that runs; here it is a file or volume:LABEL",
+             vm_where(vm, line), key);
+}
+
 static void check_images(const struct options *options, const struct vm *vm, const struct gpt *gpt)
 {
     const bh_VmConfig *config = &vm->config;
 
+    check_not_of_machine(vm, "kernel", vm->kernel_line, config->kernel);
+    check_not_of_machine(vm, "ramdisk", vm->ramdisk_line, config->ramdisk);
     if (image_is_volume(config->kernel))
         check_on_disk(options, vm, "kernel", vm->kernel_line, image_volume_label(config->kernel), gpt);
     if (image_is_volume(config->ramdisk))

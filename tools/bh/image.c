@@ -168,27 +168,18 @@ static void add_guest(struct image *image, const struct file *file, char *name)
 
 static void add_guest_kernel(struct image *image, struct vm *vm)
 {
-    char *where = must_print("%s:%u: kernel", vm->path, vm->kernel_line);
-    struct file file = file_read(where, vm->kernel);
+    struct file file = vm_kernel_read(vm);
 
-    vm_kernel_check(vm, &file);
     add_guest(image, &file, vm->config.kernel);
     free(file.bytes);
-    free(where);
 }
 
 static void add_guest_ramdisk(struct image *image, struct vm *vm)
 {
-    char *where = must_print("%s:%u: ramdisk", vm->path, vm->ramdisk_line);
-    struct file file = file_read(where, vm->ramdisk);
+    struct file file = vm_ramdisk_read(vm);
 
-    if (!file.size_bytes)
-        fail("%s: %s is empty", where, vm->ramdisk);
-    if (file.size_bytes > vm->config.memory_bytes)
-        fail("%s: %s is larger than the VM's memory", where, vm->ramdisk);
     add_guest(image, &file, vm->config.ramdisk);
     free(file.bytes);
-    free(where);
 }
 
 static void add_guest_images(struct image *image, struct vm *vm)

@@ -53,28 +53,26 @@ static uint64_t pe_file_bytes(const struct file *f)
 void vm_kernel_check(const struct vm *vm, const struct file *kernel)
 {
     unsigned long long size = kernel->size_bytes, needed, image_bytes;
+    const char *where = vm_where(vm, vm->kernel_line);
 
     if (size >= 2 && kernel->bytes[0] == 0x1f && kernel->bytes[1] == 0x8b)
-        fail("%s:%u: kernel: %s is compressed; gunzip it first", vm->path, vm->kernel_line, kernel->path);
+        fail("%s: kernel: %s is compressed; gunzip it first", where, kernel->path);
     if (size < IMAGE_HEADER_BYTES)
-        fail("%s:%u: kernel: %s is truncated: %llu bytes, less than an arm64 Image's header", vm->path,
-             vm->kernel_line, kernel->path, size);
+        fail("%s: kernel: %s is truncated: %llu bytes, less than an arm64 Image's header", where,
+             kernel->path, size);
     if (!memcmp(kernel->bytes, "MZ", 2) && !memcmp(kernel->bytes + 4, "zimg", 4))
-        fail("%s:%u: kernel: %s is an EFI zboot image; the Image inside is needed", vm->path, vm->kernel_line,
-             kernel->path);
+        fail("%s: kernel: %s is an EFI zboot image; the Image inside is needed", where, kernel->path);
     if (memcmp(kernel->bytes + IMAGE_MAGIC, "ARM\x64", 4))
-        fail("%s:%u: kernel: %s is not an arm64 Image (no \"ARM\\x64\" at 0x38)", vm->path, vm->kernel_line,
-             kernel->path);
+        fail("%s: kernel: %s is not an arm64 Image (no \"ARM\\x64\" at 0x38)", where, kernel->path);
 
     needed = pe_file_bytes(kernel);
     if (needed > size)
-        fail("%s:%u: kernel: %s is truncated: %llu bytes of %llu", vm->path, vm->kernel_line, kernel->path,
-             size, needed);
+        fail("%s: kernel: %s is truncated: %llu bytes of %llu", where, kernel->path, size, needed);
     image_bytes = file_u64(kernel, IMAGE_SIZE);
     if (image_bytes && size > image_bytes)
-        fail("%s:%u: kernel: %s is %llu bytes, but its header says at most %llu", vm->path, vm->kernel_line,
-             kernel->path, size, image_bytes);
+        fail("%s: kernel: %s is %llu bytes, but its header says at most %llu", where, kernel->path, size,
+             image_bytes);
     if (image_bytes > vm->config.memory_bytes)
-        fail("%s:%u: kernel: %s needs %llu MiB of memory, the VM has %llu", vm->path, vm->kernel_line,
-             kernel->path, (image_bytes + 0xfffff) >> 20, (unsigned long long)vm->config.memory_bytes >> 20);
+        fail("%s: kernel: %s needs %llu MiB of memory, the VM has %llu", where, kernel->path,
+             (image_bytes + 0xfffff) >> 20, (unsigned long long)vm->config.memory_bytes >> 20);
 }

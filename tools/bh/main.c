@@ -11,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -46,20 +44,6 @@ static int open_named(const char *path)
     return fd;
 }
 
-static void get_random(void *bytes, size_t count)
-{
-    if (getrandom(bytes, count, 0) != (ssize_t)count)
-        fail("getrandom: %s", strerror(errno));
-}
-
-/* A random one: RFC 4122, 4.4. */
-static void make_uuid(uint8_t uuid[16])
-{
-    get_random(uuid, 16);
-    uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
-    uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
-}
-
 int run_machine(const struct args *args)
 {
     struct options options = options_of(args);
@@ -70,9 +54,7 @@ int run_machine(const struct args *args)
     for (uint32_t i = 0; i < options.file_count; i++) {
         vms[i] = vm_read(options.files[i].path);
         vms[i].config.autostart = options.files[i].autostart;
-        vms[i].config.epoch_seconds = (uint64_t)time(NULL);
-        get_random(vms[i].config.seed, sizeof(vms[i].config.seed));
-        make_uuid(vms[i].config.uuid);
+        vm_identify(&vms[i]);
     }
     check_names(&options, vms);
     check_volumes(&options, vms);

@@ -42,8 +42,13 @@ static uint32_t line_of(const struct reader *r, const char *key)
     return keys_line((const char *)r->text.bytes, key);
 }
 
+const char *vm_where(const struct vm *vm, uint32_t line)
+{
+    return line > vm->file_lines ? "command line" : must_print("%s:%u", vm->path, line);
+}
+
 #define fail_at(r, key, format, ...)                                                                         \
-    fail("%s:%u: %s: " format, (r)->vm->path, line_of(r, key), key __VA_OPT__(, ) __VA_ARGS__)
+    fail("%s: %s: " format, vm_where((r)->vm, line_of(r, key)), key __VA_OPT__(, ) __VA_ARGS__)
 
 /* What libxlutil reported: "PATH:LINE: text".  Where it trips over a line's end it has not counted that line
  * yet. */
@@ -60,18 +65,73 @@ static _Noreturn void fail_reported(struct reader *r)
     line = strtoul(r->report_text + path_bytes + 1, &rest, 10);
     if (strstr(rest, "near <newline>"))
         line++;
-    fail("%s:%lu%s", r->vm->path, line, rest);
+    fail("%s%s", vm_where(r->vm, (uint32_t)line), rest);
 }
 
-static void reader_open(struct reader *r, const char *path)
+/* Behind `text`; `text` may move. */
+static void text_append(struct file *text, const char *more)
 {
-    r->text = file_read(NULL, path);
+    size_t bytes = strlen(more);
+
+    text->bytes = realloc(text->bytes, text->size_bytes + bytes + 1);
+    if (!text->bytes)
+        fail("out of memory");
+    memcpy(text->bytes + text->size_bytes, more, bytes + 1);
+    text->size_bytes += bytes;
+}
+
+/* Whether xl's grammar takes a value as it is: quoted, a list, a number (behind which more may follow). */
+static bool is_literal(const char *value)
+{
+    const char *behind = value + strspn(value, "0123456789");
+
+    return strchr("'\"[", *value) || (behind > value && (!*behind || strchr("; ", *behind)));
+}
+
+/* KEY=VALUE as a line of a file. */
+static void assignment_append(struct file *text, const char *assignment)
+{
+    size_t key_bytes = strcspn(assignment, "=");
+    const char *value = assignment + key_bytes + 1;
+    char *line;
+
+    if (!assignment[key_bytes] || !key_bytes || !*value)
+        fail_usage("'%s': KEY=VALUE is needed", assignment);
+    if (strpbrk(assignment, "\n") || (!is_literal(value) && strpbrk(value, "'\"\\")))
+        fail_usage("'%s': a value with quotes or line ends in it has to stand in quotes itself", assignment);
+    if (is_literal(value))
+        line = must_print("%s\n", assignment);
+    else
+        line = must_print("%.*s=\"%s\"\n", (int)key_bytes, assignment, value);
+    text_append(text, line);
+    free(line);
+}
+
+static uint32_t line_count(const struct file *text)
+{
+    uint32_t lines = 0;
+
+    for (uint64_t i = 0; i < text->size_bytes; i++)
+        lines += text->bytes[i] == '\n';
+    return lines;
+}
+
+static void reader_open(struct reader *r, const char *path, char *const *assignments, unsigned count)
+{
+    if (path)
+        r->text = file_read(NULL, path);
+    if (path && memchr(r->text.bytes, '\0', r->text.size_bytes))
+        fail("%s: this is not a text file", path);
+    text_append(&r->text, "\n");
+    r->vm->file_lines = path ? line_count(&r->text) : 0;
+    for (unsigned i = 0; i < count; i++)
+        assignment_append(&r->text, assignments[i]);
     r->report = open_memstream(&r->report_text, &r->report_bytes);
-    r->xlu = r->report ? xlu_cfg_init(r->report, path) : NULL;
+    r->xlu = r->report ? xlu_cfg_init(r->report, r->vm->path) : NULL;
     if (!r->xlu)
         fail("out of memory");
-    if (r->text.size_bytes > INT_MAX || memchr(r->text.bytes, '\0', r->text.size_bytes))
-        fail("%s: this is not a text file", path);
+    if (r->text.size_bytes > INT_MAX)
+        fail("%s: this is not a text file", r->vm->path);
     if (xlu_cfg_readdata(r->xlu, (const char *)r->text.bytes, (int)r->text.size_bytes))
         fail_reported(r);
 }
@@ -97,7 +157,7 @@ static void refuse_unknown_keys(const struct reader *r)
         while (i < sizeof(known_keys) / sizeof(known_keys[0]) && strcmp(known_keys[i], key.name))
             i++;
         if (i == sizeof(known_keys) / sizeof(known_keys[0]))
-            fail("%s:%u: %s: this key means nothing to Bulkhead", r->vm->path, key.line, key.name);
+            fail("%s: %s: this key means nothing to Bulkhead", vm_where(r->vm, key.line), key.name);
     }
 }
 
@@ -167,7 +227,7 @@ static void read_name(struct reader *r)
 static char *read_path(struct reader *r, const char *key)
 {
     const char *value = read_string(r, key);
-    const char *slash = strrchr(r->vm->path, '/');
+    const char *slash = line_of(r, key) > r->vm->file_lines ? NULL : strrchr(r->vm->path, '/');
 
     if (!value)
         return NULL;
@@ -178,13 +238,32 @@ static char *read_path(struct reader *r, const char *key)
     return must_print("%.*s/%s", (int)(slash - r->vm->path), r->vm->path, value);
 }
 
-/* A kernel or ramdisk: a file, or `volume:LABEL`, which the machine has on its disk; then there is no path,
- * and `name` becomes the machine's name for it. */
+/* `image:NAME`, which a machine that runs has already: as `bh images` lists it, or without its "image/". */
+static bool read_image_name(struct reader *r, const char *key, const char *value, char *name,
+                            size_t name_bytes)
+{
+    static const char prefix[] = "image:";
+
+    if (strncmp(value, prefix, sizeof(prefix) - 1))
+        return false;
+    value += sizeof(prefix) - 1;
+    if (!*value)
+        fail_at(r, key, "image: needs the name of an image, as `bh images` lists it");
+    if ((size_t)snprintf(name, name_bytes, "%s%s", strchr(value, '/') ? "" : IMAGE_FILE_PREFIX, value) >=
+        name_bytes)
+        fail_at(r, key, "'%s': longer than the name of an image can be", value);
+    return true;
+}
+
+/* A kernel or ramdisk: a file, or `volume:LABEL`, which the machine has on its disk, or `image:NAME`; then
+ * there is no path, and `name` becomes the machine's name for it. */
 static char *read_image(struct reader *r, const char *key, char *name, size_t name_bytes)
 {
     static const char prefix[] = "volume:";
     const char *value = read_string(r, key);
 
+    if (value && read_image_name(r, key, value, name, name_bytes))
+        return NULL;
     if (!value || strncmp(value, prefix, sizeof(prefix) - 1))
         return read_path(r, key);
     value += sizeof(prefix) - 1;
@@ -328,10 +407,15 @@ static void read_memory(struct reader *r)
 
 struct vm vm_read(const char *path)
 {
-    struct vm vm = {.path = path, .config = bh_VmConfig_init_zero};
+    return vm_read_with(path, NULL, 0);
+}
+
+struct vm vm_read_with(const char *path, char *const *assignments, unsigned count)
+{
+    struct vm vm = {.path = path ? path : "command line", .config = bh_VmConfig_init_zero};
     struct reader r = {.vm = &vm};
 
-    reader_open(&r, path);
+    reader_open(&r, path, assignments, count);
     refuse_unknown_keys(&r);
     read_name(&r);
     read_memory(&r);
@@ -340,7 +424,7 @@ struct vm vm_read(const char *path)
     vm.kernel = read_image(&r, "kernel", vm.config.kernel, sizeof(vm.config.kernel));
     vm.ramdisk = read_image(&r, "ramdisk", vm.config.ramdisk, sizeof(vm.config.ramdisk));
     if (!vm.kernel && !vm.config.kernel[0])
-        fail("%s: kernel: a VM needs a kernel", path);
+        fail("%s: kernel: a VM needs a kernel", vm.path);
     vm.kernel_line = line_of(&r, "kernel");
     vm.ramdisk_line = line_of(&r, "ramdisk");
     read_command_line(&r);
