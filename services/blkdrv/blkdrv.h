@@ -53,7 +53,7 @@ struct client {
     struct blk_back back;
     uint32_t in_flight; /* in the device */
     slot_t signal;      /* the vmm's Notification, or 0 */
-    uint64_t reads, writes, flushes, errors;
+    uint64_t reads, writes, flushes, errors, read_bytes, written_bytes;
 };
 
 struct blkdrv {

@@ -25,11 +25,17 @@ static void io_finish(struct client *client, uint32_t position, enum status stat
     client->news = true;
 }
 
-static void io_count(struct client *client, uint8_t op)
+static void io_count(struct client *client, const struct blk_request *request)
 {
-    client->reads += op == BLK_READ;
-    client->writes += op == BLK_WRITE || op == BLK_WRITE_FUA;
-    client->flushes += op == BLK_FLUSH || op == BLK_WRITE_FUA;
+    uint64_t bytes = (uint64_t)request->count * BLK_SECTOR_BYTES;
+    bool is_read = request->op == BLK_READ;
+    bool is_write = request->op == BLK_WRITE || request->op == BLK_WRITE_FUA;
+
+    client->reads += is_read;
+    client->writes += is_write;
+    client->read_bytes += is_read ? bytes : 0;
+    client->written_bytes += is_write ? bytes : 0;
+    client->flushes += request->op == BLK_FLUSH || request->op == BLK_WRITE_FUA;
 }
 
 /* ---- volumes in memory -------------------------------------------------------------------------- */
@@ -111,7 +117,7 @@ static void io_start(struct blkdrv *drv, struct client *client, const struct blk
         io_finish(client, position, status);
         return;
     }
-    io_count(client, request->op);
+    io_count(client, request);
     if (!needs_device(client)) {
         if (request->op != BLK_FLUSH)
             memory_io(drv, client, request);

@@ -136,6 +136,8 @@ static void session_describe(const struct client *client, bh_BlkInfoReply *reply
     reply->writes = client->writes;
     reply->flushes = client->flushes;
     reply->errors = client->errors;
+    reply->read_bytes = client->read_bytes;
+    reply->written_bytes = client->written_bytes;
     snprintf(reply->text, sizeof(reply->text), "session, %s%s", kinds[client->volume.kind],
              client->state == CLIENT_CLOSING ? ", closing"
              : client->back.broken           ? ", stopped: its ring makes no sense"

@@ -152,6 +152,35 @@ void sched_on_pause(struct rpc_call *call, const bh_PauseRequest *req, bh_SchedS
                  bh_status_name((enum status)rep->status));
 }
 
+static void entry_describe(const struct sched *sched, uint32_t at, bh_SchedInfoReply *rep)
+{
+    const struct entry *entry = &sched->table->entries[at];
+
+    rep->status = bh_sc_usage(SC_SLOT0 + at, &rep->ticks, &rep->switches, &rep->wanted);
+    if (rep->status ==
+        ERR_CAP) /* its VM has just gone: it used nothing any more, and goes at the next sweep */
+        rep->status = OK;
+    snprintf(rep->name, sizeof(rep->name), "%s", entry->name);
+    rep->pcpu = entry->pcpu;
+    rep->weight = entry->weight;
+    rep->vm_id = entry->vm_id;
+    rep->vcpu = entry->index;
+    rep->service = entry->is_service;
+    rep->paused = !entry->is_service && table_is_paused(sched->table, entry->vm_id);
+}
+
+/* None, while no vCPU is bound to it. */
+static void exits_describe(slot_t sc, bh_SchedInfoReply *rep)
+{
+    _Static_assert(sizeof(rep->exits) / sizeof(rep->exits[0]) == EXIT_KINDS, "idl/sched.options");
+    for (uint32_t i = 0; i < EXIT_KINDS; i += 4) {
+        uint64_t *to = &rep->exits[i];
+
+        if (bh_sc_exits(sc, i, &to[0], &to[1], &to[2], &to[3]) == OK)
+            rep->exits_count = (pb_size_t)(i + 4);
+    }
+}
+
 /* The index-th entry that is in use. */
 void sched_on_info(struct rpc_call *call, const bh_SchedInfoRequest *req, bh_SchedInfoReply *rep)
 {
@@ -167,15 +196,9 @@ void sched_on_info(struct rpc_call *call, const bh_SchedInfoRequest *req, bh_Sch
 
         if (!entry->used || left-- > 0)
             continue;
-        rep->status = bh_sc_usage(SC_SLOT0 + i, &rep->ticks, &rep->switches, &rep->wanted);
-        if (rep->status ==
-            ERR_CAP) /* its VM has just gone: it used nothing any more, and goes at the next sweep */
-            rep->status = OK;
-        snprintf(rep->name, sizeof(rep->name), "%s", entry->name);
-        rep->pcpu = entry->pcpu;
-        rep->weight = entry->weight;
-        rep->vm_id = entry->vm_id;
-        rep->paused = !entry->is_service && table_is_paused(sched->table, entry->vm_id);
+        entry_describe(sched, i, rep);
+        if (req->exits && !entry->is_service)
+            exits_describe(SC_SLOT0 + i, rep);
         return;
     }
     rep->status = ERR_EXIST;

@@ -62,9 +62,9 @@ enum status info_memory(bh_MemInfoReply *info)
 }
 
 /* The index-th SchedContext that sched knows; false past the last. */
-bool info_sched_row(uint32_t index, bh_SchedInfoReply *row)
+bool info_sched_row(uint32_t index, bool exits, bh_SchedInfoReply *row)
 {
-    bh_SchedInfoRequest request = {.index = index};
+    bh_SchedInfoRequest request = {.index = index, .exits = exits};
     enum status status = sched_rpc_info(CAP_SCHED, &request, row, NULL, bh_after_ms(ASK_MS));
 
     return status == OK && row->status == OK;
@@ -104,7 +104,7 @@ void info_cpu_us(const struct toolstack *ts, uint64_t us[VMS_MAX])
     bh_SchedInfoReply row;
 
     memset(us, 0, VMS_MAX * sizeof us[0]);
-    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, &row); i++)
+    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, false, &row); i++)
         if (row.vm_id >= VM_ID_MIN && row.vm_id - VM_ID_MIN < ts->vm_count)
             us[row.vm_id - VM_ID_MIN] += bh_ticks_to_us(row.ticks);
 }
@@ -190,7 +190,7 @@ static void vm_vcpus(struct toolstack *ts, const struct vm *vm)
 {
     bh_SchedInfoReply row;
 
-    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, &row); i++)
+    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, false, &row); i++)
         if (row.vm_id == vm_id(vm))
             out_printf(ts, "cpu              : %s on pCPU %u, weight %u, %llu ms, %llu switches\n", row.name,
                        row.pcpu, row.weight, (unsigned long long)(bh_ticks_to_us(row.ticks) / 1000),
@@ -263,7 +263,7 @@ static void info_of_services(struct toolstack *ts)
 {
     bh_SchedInfoReply row;
 
-    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, &row); i++)
+    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, false, &row); i++)
         if (row.vm_id == 0)
             out_printf(ts, "service          : %s on pCPU %u, weight %u, %llu ms\n", row.name, row.pcpu,
                        row.weight, (unsigned long long)(bh_ticks_to_us(row.ticks) / 1000));

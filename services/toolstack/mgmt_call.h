@@ -7,6 +7,7 @@
 
 #include "bh.h"
 #include "mgmt_wire.h"
+#include "net.pb.h"
 #include "toolstack.h"
 
 /* Say why in call->error; returns `status` (bh_MgmtStatus_...), which is not MGMT_OK. */
@@ -19,6 +20,9 @@ struct vm *vm_asked(struct wire_call *call, const char *text, uint32_t *status);
 /* The same, and it must run (or be paused): else *status is MGMT_STATE. */
 struct vm *vm_asked_running(struct wire_call *call, const char *text, uint32_t *status);
 void reply_vm(bh_MgmtVmReply *reply, const struct vm *vm);
+bh_MgmtVmState mgmt_state_of(const struct vm *vm);
+/* netdrv's counters as clients get them; *said: they are there. */
+void mgmt_traffic(const bh_NetCounters *from, bool *said, bh_MgmtNetCounters *to);
 /* "it runs", "it is off" ... */
 const char *state_words(const struct vm *vm);
 

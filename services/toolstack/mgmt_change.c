@@ -84,10 +84,3 @@ uint32_t mgmt_on_config_update(struct wire_call *call, const bh_MgmtConfigUpdate
     (void)reply;
     return later(call, request->config.name, "change configurations");
 }
-
-uint32_t mgmt_on_stats(struct wire_call *call, const bh_MgmtPageRequest *page, bh_MgmtStats *reply)
-{
-    (void)page;
-    (void)reply;
-    return refuse(call, bh_MgmtStatus_MGMT_NOT_SUPPORTED, "this machine does not count this yet");
-}

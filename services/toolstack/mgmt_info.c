@@ -21,7 +21,7 @@
 
 /* ---- VMs ------------------------------------------------------------------------------------------ */
 
-static bh_MgmtVmState state_of(const struct vm *vm)
+bh_MgmtVmState mgmt_state_of(const struct vm *vm)
 {
     switch (vm->state) {
     case VM_BUILDING:
@@ -46,7 +46,7 @@ static void vm_describe(const struct vm *vm, uint64_t cpu_us, bh_MgmtVm *out)
     memcpy(out->uuid.bytes, vm->config.uuid, sizeof vm->config.uuid);
     out->memory_bytes = vm->config.memory_bytes;
     out->vcpus = vm->config.vcpus;
-    out->state = state_of(vm);
+    out->state = mgmt_state_of(vm);
     snprintf(out->letters, sizeof out->letters, "%s", info_state_letters(vm));
     out->cpu_us = cpu_us;
     out->uptime_us = vm->state != VM_OFF ? bh_ticks_to_us(bh_now() - vm->started) : 0;
@@ -92,17 +92,6 @@ uint32_t mgmt_on_vm_info(struct wire_call *call, const bh_MgmtVmRequest *request
     return bh_MgmtStatus_MGMT_OK;
 }
 
-/* A vCPU's row is called "NAME.N"; "NAME vmm" and what begins so are the vmm's threads. */
-static bool vcpu_index(const char *name, uint32_t *index)
-{
-    const char *dot = strrchr(name, '.');
-
-    if (!dot || strchr(name, ' '))
-        return false;
-    *index = (uint32_t)strtoul(dot + 1, NULL, 10);
-    return true;
-}
-
 static void vcpu_describe(const bh_SchedInfoReply *row, bh_MgmtVcpu *out)
 {
     if (out->name[0] == 0)
@@ -116,22 +105,22 @@ static void vcpu_describe(const bh_SchedInfoReply *row, bh_MgmtVcpu *out)
 uint32_t mgmt_on_vcpu_list(struct wire_call *call, const bh_MgmtVmRequest *request, bh_MgmtVcpuList *reply)
 {
     bh_SchedInfoReply row;
-    uint32_t status, index;
+    uint32_t status;
     const struct vm *vm = vm_asked(call, request->vm, &status);
 
     if (!vm)
         return status;
     reply->id = vm_id(vm);
     snprintf(reply->name, sizeof reply->name, "%s", vm->config.name);
-    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, &row); i++) {
+    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, false, &row); i++) {
         if (row.vm_id != vm_id(vm))
             continue;
-        if (!vcpu_index(row.name, &index)) {
+        if (row.service) {
             reply->has_vmm = true;
             vcpu_describe(&row, &reply->vmm);
         } else if (reply->vcpus_count < LIST_MAX) {
             vcpu_describe(&row, &reply->vcpus[reply->vcpus_count]);
-            reply->vcpus[reply->vcpus_count++].index = index;
+            reply->vcpus[reply->vcpus_count++].index = row.vcpu;
         }
     }
     return bh_MgmtStatus_MGMT_OK;
@@ -172,7 +161,7 @@ uint32_t mgmt_on_block_list(struct wire_call *call, const bh_MgmtVmRequest *requ
     return bh_MgmtStatus_MGMT_OK;
 }
 
-static void traffic_describe(const bh_NetCounters *from, bool *said, bh_MgmtNetCounters *to)
+void mgmt_traffic(const bh_NetCounters *from, bool *said, bh_MgmtNetCounters *to)
 {
     *said = true;
     *to = (bh_MgmtNetCounters){.packets = from->packets,
@@ -196,8 +185,8 @@ static void network_state(uint32_t session, bh_MgmtNetwork *interface)
     interface->attached = row.attached;
     interface->ipv4_count = row.ipv4_count;
     memcpy(interface->ipv4, row.ipv4, sizeof interface->ipv4);
-    traffic_describe(&row.from_vm, &interface->has_from_vm, &interface->from_vm);
-    traffic_describe(&row.to_vm, &interface->has_to_vm, &interface->to_vm);
+    mgmt_traffic(&row.from_vm, &interface->has_from_vm, &interface->from_vm);
+    mgmt_traffic(&row.to_vm, &interface->has_to_vm, &interface->to_vm);
 }
 
 uint32_t mgmt_on_network_list(struct wire_call *call, const bh_MgmtVmRequest *request,
@@ -290,7 +279,7 @@ static void domain_time(const char *name, bh_MgmtDomain *out)
 {
     bh_SchedInfoReply row;
 
-    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, &row); i++) {
+    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, false, &row); i++) {
         if (row.vm_id != 0 || strcmp(row.name, name) != 0)
             continue;
         out->cpu_us = bh_ticks_to_us(row.ticks);
