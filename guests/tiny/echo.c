@@ -2,8 +2,8 @@
 /*
  * echo.c - a guest to talk to: it repeats what is typed, until it is told to end
  *
- * q powers off, r resets, f writes FLOOD_LINES numbered lines at once.  For tests of consoles and of the
- * management channel: it is up in no time, and needs 8 MiB.
+ * q powers off, r resets, f writes FLOOD_LINES numbered lines at once, B is busy from now on, or no longer.
+ * For tests of consoles and of the management channel: it is up in no time, and needs 8 MiB.
  */
 #include "tiny.h"
 
@@ -14,6 +14,8 @@ enum { UARTDR = 0x00, UARTFR = 0x18, UARTIMSC = 0x38, FR_RXFE = 0x10, INT_RX = 0
 #define PSCI_RESET 0x84000009u
 
 const char tiny_name[] = "echo";
+
+static volatile bool is_busy;
 
 static void flood(void)
 {
@@ -33,6 +35,8 @@ static void serve(char c)
         (void)hvc(PSCI_OFF, 0, 0, 0);
     if (c == 'r')
         (void)hvc(PSCI_RESET, 0, 0, 0);
+    if (c == 'B')
+        is_busy = !is_busy;
     if (c == 'f')
         flood();
     else
@@ -54,5 +58,6 @@ void tiny_run(void)
     put_text("echo is up\n");
     irq_unmask();
     for (;;)
-        wait_for_interrupt();
+        if (!is_busy)
+            wait_for_interrupt();
 }

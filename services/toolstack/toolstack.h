@@ -119,7 +119,8 @@ const char *info_state_letters(const struct vm *vm);
 /* What a service says of itself.  Refused: it does not answer. */
 enum status info_init(bh_InitInfoReply *info) BH_NODISCARD;
 enum status info_memory(bh_MemInfoReply *info) BH_NODISCARD;
-/* The index-th SchedContext that sched knows, with its vCPU's exits if they are wanted; false past the last. */
+/* The index-th SchedContext that sched knows, with its vCPU's exits if they are wanted; false past the last.
+ */
 bool info_sched_row(uint32_t index, bool exits, bh_SchedInfoReply *row);
 /* What blkdrv and netdrv say of this session (vm_id << 8 | index).  False: they do not know it, or do not
  * answer. */
