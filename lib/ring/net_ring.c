@@ -58,10 +58,19 @@ static void collect(struct net_producer *p)
         p->pool_free |= p->slot_pages[slot_of(p->done)];
 }
 
+/* The compiler's own takes vector registers, and with them a switch of the vector unit's state
+ * (lib/bh/string.c). */
+static uint32_t bits_count(uint64_t word)
+{
+    word -= word >> 1 & 0x5555555555555555u;
+    word = (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
+    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return (uint32_t)(word * 0x0101010101010101u >> 56);
+}
+
 static bool room_is_there(const struct net_producer *p, uint32_t pages)
 {
-    return !p->broken && p->put - p->done < NET_LANE_SLOTS &&
-           (uint32_t)__builtin_popcountll(p->pool_free) >= pages;
+    return !p->broken && p->put - p->done < NET_LANE_SLOTS && bits_count(p->pool_free) >= pages;
 }
 
 static uint64_t pages_mask(const struct net_descriptor *descriptor)

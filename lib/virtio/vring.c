@@ -232,25 +232,34 @@ void vring_take_back(struct vring *ring, uint32_t count)
     ring->avail_taken = (uint16_t)(ring->avail_taken - count);
 }
 
+/* 2.6.7.2: does the driver want to hear that the used index is this one? */
+static bool driver_waits_for(const struct vring *ring, uint16_t used_index)
+{
+    if (!ring->has_event_index)
+        return (shared_load(ring->avail) & VRING_AVAIL_NO_INTERRUPT) == 0;
+
+    uint16_t event = shared_load(used_event_at(ring));
+
+    return (uint16_t)(used_index - event - 1) < (uint16_t)(used_index - ring->used_told);
+}
+
 bool vring_must_interrupt(struct vring *ring)
 {
     if (!ring_is_usable(ring) || ring->used_index == ring->used_told)
         return false;
-    /* Our used index must be visible before we read what the driver waits for (2.6.7.2): else it may go to
-     * sleep on the old index while we see its old wish. */
+    /* Our used index must be visible before we read what the driver waits for: else it may go to sleep on the
+     * old index while we see its old wish. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 
-    uint16_t old = ring->used_told;
-    bool must;
+    bool must = driver_waits_for(ring, ring->used_index);
 
-    if (ring->has_event_index) {
-        uint16_t event = shared_load(used_event_at(ring));
-        must = (uint16_t)(ring->used_index - event - 1) < (uint16_t)(ring->used_index - old);
-    } else {
-        must = (shared_load(ring->avail) & VRING_AVAIL_NO_INTERRUPT) == 0;
-    }
     ring->used_told = ring->used_index;
     return must;
+}
+
+bool vring_would_interrupt(const struct vring *ring, uint32_t count)
+{
+    return ring_is_usable(ring) && driver_waits_for(ring, (uint16_t)(ring->used_index + count));
 }
 
 bool vring_want_kick(struct vring *ring)

@@ -76,6 +76,8 @@ void vring_give_all(struct vring *ring, const struct vring_used_element *given, 
 void vring_take_back(struct vring *ring, uint32_t count);
 /* Should the driver be interrupted for what was given since the last call that said yes? */
 bool vring_must_interrupt(struct vring *ring);
+/* Would it have to be, if `count` more chains were given? */
+bool vring_would_interrupt(const struct vring *ring, uint32_t count);
 
 /* Ask to be kicked for the next chain.  Returns true when there is one already: take it, then ask again. */
 bool vring_want_kick(struct vring *ring);

@@ -120,7 +120,8 @@ struct netdrv {
     uint32_t generation;  /* of the lanes made last, over all restarts */
     struct copies copies; /* of the sessions, in the persistent pages */
     uint32_t again;       /* bit per port: it may have packets for us now */
-    uint32_t news;        /* bit per port: its vmm is to be signalled */
+    uint32_t news;        /* bit per port: there are new packets in its lane */
+    uint32_t room;        /* bit per port: there is new room in its vmm's lane */
     uint32_t turn;        /* the port that is served first next time */
     uint64_t now_us, now_ms;
     uint64_t next_tick_ms;

@@ -121,6 +121,7 @@ void port_detach(struct netdrv *drv, struct port *port)
     port->resume_ms = 0;
     drv->again &= ~bit;
     drv->news &= ~bit;
+    drv->room &= ~bit;
     drv->uplink.waiting &= ~bit;
     for (uint32_t i = 0; i < PORTS_MAX; i++)
         drv->ports[i].waiting &= ~bit;
@@ -371,7 +372,7 @@ static bool lane_drain(struct netdrv *drv, struct port *port)
     port->from_vm.dropped_malformed += bad;
     net_ring_done(&port->from);
     if (done + bad > 0)
-        drv->news |= 1u << port_number(drv, port); /* it may wait for the room */
+        drv->room |= 1u << port_number(drv, port);
     return stays || (done < PASS_PACKETS && net_consumer_may_sleep(&port->from));
 }
 

@@ -25,16 +25,25 @@ void work_events(struct netdrv *drv, uint64_t events)
         port_rang(drv, (uint32_t)__builtin_ctz(left));
 }
 
+/* Is it one of those, and asleep?  A vmm that sleeps for packets only does not want to hear of room. */
+static bool must_signal(const struct netdrv *drv, uint32_t number)
+{
+    const struct port *port = &drv->ports[number];
+
+    return port->attached && ((drv->news >> number & 1u && net_producer_must_signal(&port->to)) ||
+                              (drv->room >> number & 1u && net_consumer_must_signal(&port->from)));
+}
+
 static void vmms_signal(struct netdrv *drv)
 {
-    for (uint32_t left = drv->news; left != 0; left &= left - 1u) {
+    for (uint32_t left = drv->news | drv->room; left != 0; left &= left - 1u) {
         uint32_t number = (uint32_t)__builtin_ctz(left);
-        struct port *port = &drv->ports[number];
 
-        if (port->attached && (net_producer_must_signal(&port->to) || net_consumer_must_signal(&port->from)))
+        if (must_signal(drv, number))
             machine_port_signal(number);
     }
     drv->news = 0;
+    drv->room = 0;
 }
 
 static void ports_pump(struct netdrv *drv)

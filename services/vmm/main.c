@@ -49,13 +49,23 @@ static void on_time(struct vm *v)
     uint64_t now = bh_now();
 
     wire_tell(&v->wire, now);
+    for (uint32_t i = 0; i < v->net_count; i++) {
+        if (v->nets[i].held_count > 0 && now >= v->nets[i].release_at)
+            vnet_release(&v->nets[i]);
+    }
     if (now >= v->next_look)
         vm_look_around(v);
 }
 
 uint64_t vm_deadline(const struct vm *v)
 {
-    return v->wire.tell_at < v->next_look ? v->wire.tell_at : v->next_look;
+    uint64_t deadline = v->wire.tell_at < v->next_look ? v->wire.tell_at : v->next_look;
+
+    for (uint32_t i = 0; i < v->net_count; i++) {
+        if (v->nets[i].held_count > 0 && v->nets[i].release_at < deadline)
+            deadline = v->nets[i].release_at;
+    }
+    return deadline;
 }
 
 /* The last before a wait: until when. */

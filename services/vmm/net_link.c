@@ -14,6 +14,7 @@
 #include "vnet.h"
 
 #define ATTACH_MS 2000u
+#define RELEASE_MS 1u
 
 static void drop_all(const struct rpc_caps *caps)
 {
@@ -109,6 +110,13 @@ static void come_again(void *context)
         net->must_attach = true; /* our own: it is there.  Else the next look around sees to it */
 }
 
+static void release_soon(void *context)
+{
+    struct vnet *net = context;
+
+    net->release_at = bh_after_ms(RELEASE_MS);
+}
+
 static void want_attach(void *context)
 {
     struct vnet *net = context;
@@ -126,7 +134,7 @@ enum status net_link_open(struct vnet *net, uint32_t index, slot_t events, char 
     net->index = index;
     net->session = CAP_NET0 + index;
     net->events = events;
-    net->link = (struct vnet_link){net, ring_doorbell, want_attach, come_again};
+    net->link = (struct vnet_link){net, ring_doorbell, want_attach, come_again, release_soon};
     status = attach(net, 0, &reply, &net->driver, error, error_bytes);
     if (status != OK)
         return status;

@@ -128,10 +128,30 @@ static bool sending_have(struct vnet *net)
     return true;
 }
 
+static void held_give(struct vnet *net)
+{
+    vring_give_all(&net->virtio.queues[NET_QUEUE_TRANSMIT], net->held, net->held_count);
+    net->held_count = 0;
+}
+
+/* A driver that does not wait for it may look for itself: it gets its buffer back at once. */
+static bool may_hold(const struct vnet *net)
+{
+    const struct vring *ring = &net->virtio.queues[NET_QUEUE_TRANSMIT];
+
+    return net->sending.readable_bytes <= VNET_HELD_BYTES &&
+           net->held_count < least(VNET_HELD_MAX, ring->size / 4) &&
+           vring_would_interrupt(ring, net->held_count);
+}
+
 static void sending_done(struct vnet *net)
 {
     net->is_sending = false;
-    vring_give(&net->virtio.queues[NET_QUEUE_TRANSMIT], net->sending.head, 0);
+    net->held[net->held_count++] = (struct vring_used_element){net->sending.head, 0};
+    if (!may_hold(net))
+        held_give(net);
+    else if (net->held_count == 1)
+        net->link.release_soon(net->link.context);
 }
 
 /* False: there is nothing more to send, or netdrv signals when there is room. */
@@ -163,6 +183,12 @@ static void transmit(struct vnet *net)
     virtio_mmio_used(&net->virtio, NET_QUEUE_TRANSMIT);
     if (left == 0)
         net->link.come_again(net->link.context);
+}
+
+void vnet_release(struct vnet *net)
+{
+    held_give(net);
+    virtio_mmio_used(&net->virtio, NET_QUEUE_TRANSMIT);
 }
 
 /* ---- to the guest ------------------------------------------------------------------------------- */
@@ -384,6 +410,7 @@ static void on_reset(struct virtio_mmio *v)
     struct vnet *net = v->device;
 
     net->is_sending = false;
+    net->held_count = 0;
     net->is_receiving = false;
     if (net->is_attached)
         net_consumer_awake(&net->from);

@@ -26,13 +26,18 @@
 
 #define VNET_QUEUE_MAX 256u
 #define VNET_PASS_PACKETS 64u /* each way, before others have their turn */
+/* The guest is not interrupted for each small packet that is sent: it hears of several together, or soon
+ * after, or finds out when it sends a large one. */
+#define VNET_HELD_MAX 8u
+#define VNET_HELD_BYTES 4096u
 
 /* How to reach netdrv and the main thread; a seam for tests. */
 struct vnet_link {
     void *context;
     void (*ring_doorbell)(void *context);
-    void (*want_attach)(void *context); /* the lanes are to be attached, with vnet_features() */
-    void (*come_again)(void *context);  /* there is more to do than one pass does: call vnet_pump() */
+    void (*want_attach)(void *context);  /* the lanes are to be attached, with vnet_features() */
+    void (*come_again)(void *context);   /* there is more to do than one pass does: call vnet_pump() */
+    void (*release_soon)(void *context); /* call vnet_release() in a moment, if not before */
 };
 
 struct vnet {
@@ -50,6 +55,8 @@ struct vnet {
 
     bool is_sending; /* `sending` waits for room in the lane */
     struct vring_chain sending;
+    uint32_t held_count; /* buffers that are sent, and not given back yet */
+    struct vring_used_element held[VNET_HELD_MAX];
 
     bool is_receiving;            /* `packet` is being put into the guest's buffers: */
     struct net_descriptor packet; /* ... of it ... */
@@ -61,9 +68,10 @@ struct vnet {
     /* net_link.c */
     uint32_t index;
     slot_t session;
-    slot_t events;    /* our Notification, as netdrv gets it */
-    slot_t driver;    /* netdrv's Notification */
-    bool must_attach; /* netdrv does not know us, or not what our driver takes */
+    slot_t events;       /* our Notification, as netdrv gets it */
+    slot_t driver;       /* netdrv's Notification */
+    bool must_attach;    /* netdrv does not know us, or not what our driver takes */
+    uint64_t release_at; /* the tick when vnet_release() is due, while buffers are held */
 };
 
 /* link, mac, is_up are set (and of virtio: ram, shown, interrupt*). */
@@ -75,6 +83,8 @@ void vnet_attached(struct vnet *net, const struct net_producer *to, const struct
                    bool is_up);
 /* Carry packets both ways, as far as a pass goes. */
 void vnet_pump(struct vnet *net);
+/* Give back the buffers that are held. */
+void vnet_release(struct vnet *net);
 
 /* net_link.c: attach to the session in slot CAP_NET0 + index; `events` is signalled by netdrv.  `error` says
  * what is wrong. */

@@ -37,7 +37,7 @@ static union {
 static uint8_t to_pool[NET_LANE_PAGES * NET_PAGE_BYTES], from_pool[NET_LANE_PAGES * NET_PAGE_BYTES];
 static struct net_consumer netdrv_takes;
 static struct net_producer netdrv_puts;
-static uint32_t attaches, agains, generation;
+static uint32_t attaches, agains, releases, generation;
 static uint16_t tx_avail;
 
 static void want_attach(void *context)
@@ -50,6 +50,12 @@ static void come_again(void *context)
 {
     (void)context;
     agains++;
+}
+
+static void release_soon(void *context)
+{
+    (void)context;
+    releases++;
 }
 
 /* What Net.Attach does, seen from both sides. */
@@ -80,10 +86,10 @@ static void drive(uint32_t features)
 static void set_up_with(uint32_t features)
 {
     memset(&net, 0, sizeof net);
-    interrupts = doorbells = attaches = agains = 0;
+    interrupts = doorbells = attaches = agains = releases = 0;
     net.to_pool = to_pool;
     net.from_pool = from_pool;
-    net.link = (struct vnet_link){NULL, ring_doorbell, want_attach, come_again};
+    net.link = (struct vnet_link){NULL, ring_doorbell, want_attach, come_again, release_soon};
     memcpy(net.mac, "\2\0\0\0\0\7", 6);
     net.is_up = true;
     net.virtio.ram = &ram;
@@ -116,9 +122,16 @@ static void tx_available(uint16_t head)
     put16(TX_AVAIL + 2, ++tx_avail);
 }
 
-static uint16_t tx_given(void)
+/* What the guest has back, now, and when the device's patience is over. */
+static uint16_t tx_given_yet(void)
 {
     return get16(TX_USED + 2);
+}
+
+static uint16_t tx_given(void)
+{
+    vnet_release(&net);
+    return tx_given_yet();
 }
 
 /* Header and packet in one buffer at PACKET; kicked. */
@@ -229,6 +242,7 @@ static void chains_of_any_shape_are_one_packet(void **state)
     mmio(0x50, 1);
     assert_true(netdrv_take(&d));
     assert_int_equal(d.length, 26);
+    assert_int_equal(tx_given(), 1);
     assert_memory_equal(to_pool + d.pages[0] * NET_PAGE_BYTES, "abcdefghijklmnopqrstuvwxyz", 26);
     assert_int_equal(get32(TX_USED + 4), 3);
 }
@@ -569,6 +583,48 @@ static void a_pass_ends_and_comes_again(void **state)
     assert_int_equal(agains, 1);
 }
 
+static void the_guest_hears_of_small_packets_together(void **state)
+{
+    (void)state;
+    mmio(0x30, 1);
+    mmio(0x44, 0);
+    mmio(0x38, 128);
+    mmio(0x44, 1);
+    attach(false); /* where they go does not matter */
+    interrupts = 0;
+    tx_descriptor(0, PACKET, 100, 0, 0);
+    put16(TX_AVAIL + 2, 3); /* three times descriptor 0 */
+    mmio(0x50, 1);
+    assert_int_equal(tx_given_yet(), 0);
+    assert_int_equal(releases, 1);
+    vnet_release(&net); /* soon after */
+    assert_int_equal(tx_given_yet(), 3);
+    assert_int_equal(interrupts, 1);
+    mmio(0x64, 1);
+    put16(TX_AVAIL + 2, 3 + VNET_HELD_MAX); /* or when there are some of them */
+    mmio(0x50, 1);
+    assert_int_equal(tx_given_yet(), 3 + VNET_HELD_MAX);
+    assert_int_equal(interrupts, 2);
+    mmio(0x64, 1);
+    put16(TX_AVAIL + 2, 3 + VNET_HELD_MAX + 1); /* or with a large one */
+    mmio(0x50, 1);
+    assert_int_equal(tx_given_yet(), 3 + VNET_HELD_MAX);
+    tx_descriptor(0, PACKET, VNET_HELD_BYTES + 1, 0, 0);
+    put16(TX_AVAIL + 2, 3 + VNET_HELD_MAX + 2);
+    mmio(0x50, 1);
+    assert_int_equal(tx_given_yet(), 3 + VNET_HELD_MAX + 2);
+    assert_int_equal(interrupts, 3);
+}
+
+static void a_driver_that_looks_for_itself_has_its_buffer_back_at_once(void **state)
+{
+    (void)state;
+    put16(TX_AVAIL, VRING_AVAIL_NO_INTERRUPT);
+    send(&plain, 60);
+    assert_int_equal(tx_given_yet(), 1);
+    assert_int_equal(releases, 0);
+}
+
 /* Random queues, headers and descriptors: nothing outside is touched (ASan), nothing nonsensical reaches
  * netdrv (netdrv_take). */
 static void random_guests_harm_nobody(void **state)
@@ -627,6 +683,8 @@ int main(void)
         CLAIM(an_attach_in_the_middle_of_a_packet_gives_its_buffers_to_the_next),
         CLAIM(a_driver_attaches_with_what_it_takes_and_finds_nothing_old),
         CLAIM(a_pass_ends_and_comes_again),
+        CLAIM(the_guest_hears_of_small_packets_together),
+        CLAIM(a_driver_that_looks_for_itself_has_its_buffer_back_at_once),
         CLAIM(random_guests_harm_nobody),
     };
 
