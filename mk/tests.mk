@@ -83,6 +83,43 @@ $(B)/tests/net/toolstack.elf: $(B)/obj/tests/net/toolstack.c.o $(LIBBH_OBJECTS) 
 
 -include $(B)/obj/tests/net/toolstack.c.d
 
+# ---- netdrv with other networks than the shipped ones, and a guest with iperf3 (tests/system/test_networks_seen.py)
+net-tests: $(B)/tests/networks/netdrv.elf $(B)/tests/networks/initrd.gz
+
+$(B)/tests/networks/gen/networks.c: tests/net/networks.toml system/bulkhead.toml tools/gen_manifest.py
+	$(call say,GEN,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)sed '/^\[network\./,$$d' system/bulkhead.toml | cat - $< > $(@D)/bulkhead.toml
+	$(Q)$(PYTHON) tools/gen_manifest.py $(@D)/bulkhead.toml $(@D)
+
+$(B)/tests/networks/networks.o: $(B)/tests/networks/gen/networks.c $(FLAGS_FROM) | $(SERVICE_DEPS)
+	$(call say,CC,$<)
+	$(Q)$(CC_TARGET) $(SERVICE_FLAGS) -c -o $@ $<
+
+$(B)/tests/networks/netdrv.elf: $(filter-out %/networks.c.o,$(netdrv_OBJECTS)) $(B)/obj/services/netdrv/networks.c.o \
+    $(B)/tests/networks/networks.o $(LIBBH_OBJECTS) $(B)/lib/libshared.a lib/bh/service.ld
+	$(call say,LD,$@)
+	$(Q)$(link_service)
+
+# Debian's iperf3 and what it is linked with: not in build/arm64, which exists already where people work.
+IPERF := build/arm64-iperf3
+$(IPERF)/.stamp: tools/fetch-arm64 $(ARM64)/.stamp
+	$(call say,FETCH,iperf3)
+	$(Q)rm -rf $(IPERF)
+	$(Q)tools/fetch-arm64 $(IPERF) iperf3 libiperf0 libsctp1 libssl3 libc6
+	$(Q)touch $@
+
+IPERF_LIBRARIES := libiperf.so.0 libsctp.so.1 libssl.so.3 libcrypto.so.3 libc.so.6 libm.so.6
+$(B)/tests/networks/initrd.gz: $(IPERF)/.stamp $(GUESTS)/initrd.gz
+	$(call say,GUEST,$@)
+	$(Q)rm -rf $(@D)/tree && mkdir -p $(@D)/tree/bin $(@D)/tree/lib
+	$(Q)cp $(IPERF)/usr/bin/iperf3 $(@D)/tree/bin/
+	$(Q)for library in $(IPERF_LIBRARIES); do cp -L $$(find $(IPERF) -name $$library | head -n 1) $(@D)/tree/lib/; done
+	$(Q)cp -L $$(find $(IPERF) -name 'ld-linux-aarch64.so.1' | head -n 1) $(@D)/tree/lib/
+	$(Q)cp $(GUESTS)/initrd.gz $@.new
+	$(Q)(cd $(@D)/tree && find . -print0 | cpio --quiet --null --create --format=newc --owner=0:0 | gzip -9n) >> $@.new
+	$(Q)mv $@.new $@
+
 # ---- netdrv with a card that meets a page it cannot reach (tests/system/test_nic.py)
 nic-tests: $(B)/tests/nic/netdrv.elf
 
