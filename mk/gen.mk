@@ -55,5 +55,7 @@ $(GEN_MANIFEST): tools/gen_manifest.py system/bulkhead.toml | build/setup.mk
 	$(Q)$(PYTHON) tools/gen_manifest.py system/bulkhead.toml $(GEN)
 	$(Q)touch $@
 
-$(GEN)/syscall_table.c: $(GEN_SYSCALLS) ;
-$(GEN)/manifest.c $(GEN)/networks.c: $(GEN_MANIFEST) ;
+# Headers too: make must not look at what depends on one before the generator has run.
+$(GEN)/syscall_table.c $(addprefix $(GEN)/,bh_hvc.h bh_syscalls.h sys.h syscalls.h): $(GEN_SYSCALLS) ;
+$(GEN)/manifest.c $(GEN)/manifest.h $(GEN)/networks.c: $(GEN_MANIFEST) ;
+$(GEN)/caps_%.h: $(GEN_MANIFEST) ;

@@ -91,6 +91,7 @@ $(B)/tests/networks/gen/networks.c: tests/net/networks.toml system/bulkhead.toml
 	$(Q)mkdir -p $(@D)
 	$(Q)sed '/^\[network\./,$$d' system/bulkhead.toml | cat - $< > $(@D)/bulkhead.toml
 	$(Q)$(PYTHON) tools/gen_manifest.py $(@D)/bulkhead.toml $(@D)
+	$(Q)touch $@
 
 $(B)/tests/networks/networks.o: $(B)/tests/networks/gen/networks.c $(FLAGS_FROM) | $(SERVICE_DEPS)
 	$(call say,CC,$<)

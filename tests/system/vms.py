@@ -62,7 +62,7 @@ class RemoteShell:
     def wait_for_prompt(self, timeout):
         deadline = time.monotonic() + timeout
         while not clean(self.console.text).endswith(("/ # ", "~ # ", ":~# ")):
-            assert time.monotonic() < deadline, f"no shell: {self.console.text[-2000:]}"
+            assert time.monotonic() < deadline and not self.console.ended, f"no shell: {self.console.text[-2000:]}"
             try:
                 self.console.take(1)
             except TimeoutError:
