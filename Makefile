@@ -49,7 +49,7 @@ run: kernel services host guests
 	./bh run guests/debian1.cfg --disk $(B)/guests/disk.img
 
 clean:
-	rm -rf $(filter-out build/apt build/arm64 build/arm64-iperf3 build/guests,$(wildcard build/*))
+	rm -rf $(filter-out build/apt build/arm64 build/arm64-iperf3 build/xen-doc build/guests,$(wildcard build/*))
 	rm -rf build/guests/tiny
 
 distclean:

@@ -14,7 +14,7 @@ UNIT_FLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recov
     -I. -Ilib -Ilib/abi -Ilib/bh -Ilib/rpc -Ilib/ring -Ilib/virtio -Itests/unit -I$(GEN)
 
 .PHONY: tests unit kernel-tests disk-tests net-tests nic-tests test test-long bench
-tests: unit kernel-tests disk-tests net-tests nic-tests
+tests: unit kernel-tests disk-tests net-tests nic-tests build/xen-doc/.stamp
 unit: $(UNIT_BINARIES)
 
 # $(1): the test's source; a comment may sit on its own line or inside the header comment.
@@ -131,6 +131,12 @@ $(B)/tests/nic/netdrv.elf: $(netdrv_OBJECTS) $(B)/obj/tests/nic/hole.c.o $(LIBBH
 	$(Q)$(link_service)
 
 -include $(B)/obj/tests/nic/hole.c.d
+
+# ---- Xen's manual pages and example files (tests/system/test_xl_cfg.py)
+build/xen-doc/.stamp: tools/fetch-xen-doc | build/setup.mk
+	$(call say,FETCH,xen-utils-common)
+	$(Q)tools/fetch-xen-doc $(@D)
+	$(Q)touch $@
 
 # ---- running them
 test: build

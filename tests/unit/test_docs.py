@@ -238,8 +238,8 @@ def test_the_manual_has_the_options_of_bh():
 
 
 def test_the_manual_has_the_keys_of_vm_files():
-    table = re.search(r"known_keys\[\] = \{(.*?)\};", read("tools/bh/vmfile.c"), re.DOTALL).group(1)
-    assert manual_names(r"^\| `([a-z_]+)` \| (?:text|number|path|list|event)") == set(re.findall(r'"(\w+)"', table))
+    keys = set(re.findall(r'^    \{"(\w+)", HERE,', read("tools/bh/xlkeys.c"), re.MULTILINE))
+    assert keys and manual_names(r"^\| `([a-z_]+)` \| (?:text|number|path|list|event)") == keys
 
 
 def test_the_manual_has_the_verbs_of_the_prompt():

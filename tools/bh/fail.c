@@ -74,6 +74,28 @@ void fail(const char *format, ...)
     exit(EXIT_REFUSED);
 }
 
+static void say_line(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say_error("refused", format, args);
+    va_end(args);
+}
+
+/* As JSON it is one answer. */
+void fail_each(char *const *texts, unsigned count)
+{
+    char *all = must_print("%s", texts[0]);
+
+    for (unsigned i = 1; says_json && i < count; i++)
+        all = must_print("%s\n%s", all, texts[i]);
+    say_line("%s", all);
+    for (unsigned i = 1; !says_json && i < count; i++)
+        say_line("%s", texts[i]);
+    exit(EXIT_REFUSED);
+}
+
 void fail_as(int exit_status, const char *word, const char *format, ...)
 {
     va_list args;

@@ -17,6 +17,9 @@ enum exit_status {
 /* Print "bh: TEXT" and exit with EXIT_REFUSED. */
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same for several things at once, a line each. */
+_Noreturn void fail_each(char *const *texts, unsigned count);
+
 /* The same with another exit status, and a word for what it is (docs/json.md, "Errors"). */
 _Noreturn void fail_as(int exit_status, const char *word, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

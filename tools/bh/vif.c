@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
+
 #define VLAN_MAX 4094
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -130,6 +132,12 @@ static const char *read_model(struct entry *e, const char *value)
                : NULL;
 }
 
+static const char *read_mtu(struct entry *e, const char *value)
+{
+    (void)e;
+    return strcmp(value, "1500") ? "the MTU of all networks is 1500" : NULL;
+}
+
 static const char *read_backend(struct entry *e, const char *value)
 {
     (void)e;
@@ -155,13 +163,14 @@ static const struct key_of_vif {
     {"type", read_type, NULL},
     {"model", read_model, NULL},
     {"backend", read_backend, NULL},
+    {"mtu", read_mtu, NULL},
     {"script", NULL, NO_SCRIPTS},
     {"vifname", NULL, "an interface is known as the VM's name and its place: debian1.0"},
     {"gatewaydev", NULL, NO_GATEWAY},
     {"netdev", NULL, NO_GATEWAY},
     {"devid", NULL, "interfaces are numbered as they stand in the list"},
     {"accel", NULL, "there is nothing to accelerate it with"},
-    {"trusted", NULL, "a VM always trusts its own back end's words, and netdrv trusts no VM"},
+    {"untrusted", NULL, "a virtio driver cannot be told so"},
     {"forwarddev", NULL, NO_COLO},
 };
 
@@ -169,6 +178,8 @@ static const char *entry_read(struct entry *e, char *pair)
 {
     char *value = strchr(pair, '=');
 
+    if (!strcmp(pair, "trusted")) /* what it is anyway */
+        return NULL;
     if (value)
         *value++ = '\0';
     for (size_t i = 0; i < COUNT_OF(keys_of_vif); i++) {
@@ -180,19 +191,13 @@ static const char *entry_read(struct entry *e, char *pair)
             return key->why;
         return value ? key->read(e, value) : "a value is missing: KEY=VALUE";
     }
-    return "not a key that Bulkhead knows (mac, bridge, ip, rate, vlan, type, model, backend)";
+    return "not a key that Bulkhead knows (mac, bridge, ip, rate, vlan, type, model, backend, mtu)";
 }
 
-/* FNV-1a, 64 bits, of the VM's name and the interface's number. */
 static void mac_make(const char *vm_name, uint32_t index, bh_Vif *vif)
 {
-    uint64_t hash = 14695981039346656037ull;
-    const char *at = vm_name;
+    uint64_t hash = hash_byte(hash_text(hash_start(0), vm_name), (uint8_t)index);
 
-    do
-        hash = (hash ^ (uint8_t)*at) * 1099511628211ull;
-    while (*at++);
-    hash = (hash ^ index) * 1099511628211ull;
     vif->mac[0] = 0x02; /* unicast, locally administered */
     for (unsigned i = 1; i < 6; i++)
         vif->mac[i] = (uint8_t)(hash >> (8 * i));

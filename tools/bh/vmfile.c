@@ -5,195 +5,24 @@
 #define _GNU_SOURCE
 #include "vmfile.h"
 
-#include <libxlutil.h>
-#include <limits.h>
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-#include "fail.h"
 #include "image_names.h"
-#include "keys.h"
-#include "options.h"
+#include "vdisk.h"
 #include "vif.h"
+#include "vmtext.h"
 
 #define MIB (1ull << 20)
 #define VCPUS_MAX 16
 #define WEIGHT_USUAL 256
 #define WEIGHT_MAX 65535
-
-/* A file while it is read; libxlutil's own words go to `report`. */
-struct reader {
-    struct vm *vm;
-    struct file text;
-    XLU_Config *xlu;
-    FILE *report;
-    char *report_text;
-    size_t report_bytes;
-};
-
-static const char *const known_keys[] = {
-    "name",  "kernel", "ramdisk",     "extra",     "root",     "cmdline",    "memory",
-    "vcpus", "disk",   "on_poweroff", "on_reboot", "on_crash", "cpu_weight", "vif",
-};
-
-static uint32_t line_of(const struct reader *r, const char *key)
-{
-    return keys_line((const char *)r->text.bytes, key);
-}
-
-const char *vm_where(const struct vm *vm, uint32_t line)
-{
-    return line > vm->file_lines ? "command line" : must_print("%s:%u", vm->path, line);
-}
-
-#define fail_at(r, key, format, ...)                                                                         \
-    fail("%s: %s: " format, vm_where((r)->vm, line_of(r, key)), key __VA_OPT__(, ) __VA_ARGS__)
-
-/* What libxlutil reported: "PATH:LINE: text".  Where it trips over a line's end it has not counted that line
- * yet. */
-static _Noreturn void fail_reported(struct reader *r)
-{
-    size_t path_bytes = strlen(r->vm->path);
-    unsigned long line;
-    char *rest;
-
-    fflush(r->report);
-    r->report_text[strcspn(r->report_text, "\n")] = '\0';
-    if (strncmp(r->report_text, r->vm->path, path_bytes) || r->report_text[path_bytes] != ':')
-        fail("%s", r->report_text);
-    line = strtoul(r->report_text + path_bytes + 1, &rest, 10);
-    if (strstr(rest, "near <newline>"))
-        line++;
-    fail("%s%s", vm_where(r->vm, (uint32_t)line), rest);
-}
-
-/* Behind `text`; `text` may move. */
-static void text_append(struct file *text, const char *more)
-{
-    size_t bytes = strlen(more);
-
-    text->bytes = realloc(text->bytes, text->size_bytes + bytes + 1);
-    if (!text->bytes)
-        fail("out of memory");
-    memcpy(text->bytes + text->size_bytes, more, bytes + 1);
-    text->size_bytes += bytes;
-}
-
-/* Whether xl's grammar takes a value as it is: quoted, a list, a number (behind which more may follow). */
-static bool is_literal(const char *value)
-{
-    const char *behind = value + strspn(value, "0123456789");
-
-    return strchr("'\"[", *value) || (behind > value && (!*behind || strchr("; ", *behind)));
-}
-
-/* KEY=VALUE as a line of a file. */
-static void assignment_append(struct file *text, const char *assignment)
-{
-    size_t key_bytes = strcspn(assignment, "=");
-    const char *value = assignment + key_bytes + 1;
-    char *line;
-
-    if (!assignment[key_bytes] || !key_bytes || !*value)
-        fail_usage("'%s': KEY=VALUE is needed", assignment);
-    if (strpbrk(assignment, "\n") || (!is_literal(value) && strpbrk(value, "'\"\\")))
-        fail_usage("'%s': a value with quotes or line ends in it has to stand in quotes itself", assignment);
-    if (is_literal(value))
-        line = must_print("%s\n", assignment);
-    else
-        line = must_print("%.*s=\"%s\"\n", (int)key_bytes, assignment, value);
-    text_append(text, line);
-    free(line);
-}
-
-static uint32_t line_count(const struct file *text)
-{
-    uint32_t lines = 0;
-
-    for (uint64_t i = 0; i < text->size_bytes; i++)
-        lines += text->bytes[i] == '\n';
-    return lines;
-}
-
-static void reader_open(struct reader *r, const char *path, char *const *assignments, unsigned count)
-{
-    if (path)
-        r->text = file_read(NULL, path);
-    if (path && memchr(r->text.bytes, '\0', r->text.size_bytes))
-        fail("%s: this is not a text file", path);
-    text_append(&r->text, "\n");
-    r->vm->file_lines = path ? line_count(&r->text) : 0;
-    for (unsigned i = 0; i < count; i++)
-        assignment_append(&r->text, assignments[i]);
-    r->report = open_memstream(&r->report_text, &r->report_bytes);
-    r->xlu = r->report ? xlu_cfg_init(r->report, r->vm->path) : NULL;
-    if (!r->xlu)
-        fail("out of memory");
-    if (r->text.size_bytes > INT_MAX)
-        fail("%s: this is not a text file", r->vm->path);
-    if (xlu_cfg_readdata(r->xlu, (const char *)r->text.bytes, (int)r->text.size_bytes))
-        fail_reported(r);
-}
-
-static void reader_close(struct reader *r)
-{
-    xlu_cfg_destroy(r->xlu);
-    fclose(r->report);
-    free(r->report_text);
-    free(r->text.bytes);
-    free(r->text.path);
-}
-
-static void refuse_unknown_keys(const struct reader *r)
-{
-    const char *at = (const char *)r->text.bytes;
-    uint32_t line = 1;
-    struct key key;
-
-    while (keys_next(&at, &line, &key)) {
-        size_t i = 0;
-
-        while (i < sizeof(known_keys) / sizeof(known_keys[0]) && strcmp(known_keys[i], key.name))
-            i++;
-        if (i == sizeof(known_keys) / sizeof(known_keys[0]))
-            fail("%s: %s: this key means nothing to Bulkhead", vm_where(r->vm, key.line), key.name);
-    }
-}
-
-/* NULL when the key is not there. */
-static const char *read_string(struct reader *r, const char *key)
-{
-    const char *value;
-    int error = xlu_cfg_get_string(r->xlu, key, &value, 1);
-
-    if (error == EINVAL)
-        fail_at(r, key, "a single value is needed, not a list");
-    return error ? NULL : value;
-}
-
-static void read_text(struct reader *r, const char *key, char *out, size_t bytes)
-{
-    const char *value = read_string(r, key);
-
-    if (value && strlen(value) >= bytes)
-        fail_at(r, key, "longer than %zu characters", bytes - 1);
-    snprintf(out, bytes, "%s", value ? value : "");
-}
-
-static uint64_t read_number(struct reader *r, const char *key, uint64_t min, uint64_t max, uint64_t otherwise)
-{
-    const char *text = read_string(r, key);
-    uint64_t value;
-
-    if (!text)
-        return otherwise;
-    /* Plain numbers only: xl.cfg has no unit letters. */
-    if (text[strspn(text, "0123456789")] || !size_parse(text, &value) || value < min || value > max)
-        fail_at(r, key, "'%s' is not a number from %llu to %llu", text, (unsigned long long)min,
-                (unsigned long long)max);
-    return value;
-}
+#define MEMORY_MIB_MAX 65536
+#define CLOCK_MAX (10L * 366 * 86400)
 
 static bh_OnEvent read_event(struct reader *r, const char *key, bh_OnEvent otherwise)
 {
@@ -207,7 +36,87 @@ static bh_OnEvent read_event(struct reader *r, const char *key, bh_OnEvent other
         return bh_OnEvent_RESTART;
     if (!strcmp(text, "preserve"))
         return bh_OnEvent_PRESERVE;
+    if (!strcmp(text, "rename-restart"))
+        fail_at(r, key, "'%s': a VM keeps its name; there are destroy, restart, preserve", text);
+    if (!strncmp(text, "coredump-", strlen("coredump-")))
+        fail_at(r, key, "'%s': no memory of a VM is written out; there are destroy, restart, preserve", text);
+    if (!strcmp(text, "soft-reset"))
+        fail_at(r, key,
+                "'%s': guests have no interfaces of Xen's to reset; there are destroy, restart, preserve",
+                text);
     fail_at(r, key, "'%s' is none of destroy, restart, preserve", text);
+}
+
+/* A watchdog that runs out is a crash, so the file may say nothing else about it. */
+static void read_events(struct reader *r)
+{
+    bh_VmConfig *config = &r->vm->config;
+
+    config->on_poweroff = read_event(r, "on_poweroff", bh_OnEvent_DESTROY);
+    config->on_reboot = read_event(r, "on_reboot", bh_OnEvent_RESTART);
+    config->on_crash = read_event(r, "on_crash", bh_OnEvent_DESTROY);
+    if (read_event(r, "on_watchdog", config->on_crash) != config->on_crash)
+        fail_at(r, "on_watchdog", "a watchdog that runs out is a crash here: it must be what on_crash is");
+}
+
+static void read_vcpus(struct reader *r)
+{
+    uint32_t vcpus = (uint32_t)read_number(r, "vcpus", 1, VCPUS_MAX, 1);
+
+    if (read_number(r, "maxvcpus", 1, VCPUS_MAX, vcpus) != vcpus)
+        fail_at(r, "maxvcpus", "vCPUs are not plugged in later: it must be what vcpus is, which is %u",
+                vcpus);
+    r->vm->config.vcpus = vcpus;
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* Without one it stays empty: vm_identify() makes it. */
+static void read_uuid(struct reader *r)
+{
+    static const uint8_t none[sizeof(r->vm->config.uuid)];
+    uint8_t *uuid = r->vm->config.uuid;
+    const char *text = read_string(r, "uuid");
+    uint32_t digits = 0;
+
+    if (!text || !*text)
+        return;
+    for (const char *at = text; *at; at++) {
+        if (*at == '-' && at != text && digits % 4 == 0)
+            continue;
+        if (hex_digit(*at) < 0 || digits == 32)
+            fail_at(r, "uuid", "'%s': 32 hexadecimal digits, as 6ba7b810-9dad-41d1-80b4-00c04fd430c8", text);
+        uuid[digits / 2] = (uint8_t)(uuid[digits / 2] << 4 | hex_digit(*at));
+        digits++;
+    }
+    if (digits != 32)
+        fail_at(r, "uuid", "'%s': %u hexadecimal digits, 32 are needed", text, digits);
+    if (!memcmp(uuid, none, sizeof(none)))
+        fail_at(r, "uuid", "'%s': this UUID is nobody's", text);
+}
+
+/* How far the VM's clock starts ahead of UTC. */
+static void read_clock(struct reader *r)
+{
+    const char *text = read_string(r, "rtc_timeoffset");
+    char *end = "";
+    time_t now = time(NULL);
+    struct tm here;
+
+    if (read_number(r, "localtime", 0, 1, 0) && localtime_r(&now, &here))
+        r->vm->clock_ahead = here.tm_gmtoff;
+    if (!text)
+        return;
+    errno = 0;
+    r->vm->clock_ahead += strtol(text, &end, 10);
+    if (!*text || *end || errno || r->vm->clock_ahead > CLOCK_MAX || r->vm->clock_ahead < -CLOCK_MAX)
+        fail_at(r, "rtc_timeoffset", "'%s' is not a number of seconds, within 10 years", text);
 }
 
 static void read_name(struct reader *r)
@@ -299,36 +208,12 @@ static void read_command_line(struct reader *r)
     free(whole);
 }
 
-/* `ram:SIZE` is ours; the parser takes it for a path when it comes as phy: does. */
 static void read_disk(struct reader *r, const char *text, bh_Disk *out)
 {
-    char *spec = must_print("%s%s", strncmp(text, "ram:", 4) ? "" : "phy:", text);
-    const char *specs[] = {spec};
-    libxl_device_disk disk;
-    uint64_t bytes;
+    char *wrong = vdisk_parse(r->xlu, text, r->report, &r->report_text, out);
 
-    libxl_device_disk_init(&disk);
-    if (xlu_disk_parse(r->xlu, 1, specs, &disk)) {
-        fflush(r->report);
-        fail_at(r, "disk", "'%s': %.*s", text, (int)strcspn(r->report_text, "\n"), r->report_text);
-    }
-    if (!disk.pdev_path || !disk.pdev_path[0] || !disk.vdev)
-        fail_at(r, "disk", "'%s': phy:LABEL,VDEV,MODE is needed", text);
-    if (disk.format != LIBXL_DISK_FORMAT_RAW || disk.is_cdrom)
-        fail_at(r, "disk", "'%s': only raw disks", text);
-    if (strlen(disk.pdev_path) >= sizeof(out->volume))
-        fail_at(r, "disk", "'%s': the volume's name is longer than %zu characters", text,
-                sizeof(out->volume) - 1);
-    if (strlen(disk.vdev) != 3 || strncmp(disk.vdev, "vd", 2) || disk.vdev[2] < 'a' || disk.vdev[2] > 'd')
-        fail_at(r, "disk", "'%s': the device must be one of vda to vdd", text);
-    if (!strncmp(disk.pdev_path, "ram:", 4) && (!size_parse(disk.pdev_path + 4, &bytes) || bytes == 0))
-        fail_at(r, "disk", "'%s': ram: needs a size, as ram:64M", text);
-
-    snprintf(out->volume, sizeof(out->volume), "%s", disk.pdev_path);
-    snprintf(out->vdev, sizeof(out->vdev), "%s", disk.vdev);
-    out->writable = disk.readwrite != 0;
-    libxl_device_disk_dispose(&disk);
-    free(spec);
+    if (wrong)
+        fail_at(r, "disk", "'%s': %s", text, wrong);
 }
 
 static void read_disks(struct reader *r)
@@ -395,13 +280,17 @@ static void read_vifs(struct reader *r)
 
 static void read_memory(struct reader *r)
 {
-    uint64_t mib = read_number(r, "memory", 1, 65536, 0);
+    uint64_t most = read_number(r, "maxmem", 1, MEMORY_MIB_MAX, 0);
+    uint64_t mib = read_number(r, "memory", 1, MEMORY_MIB_MAX, most);
 
-    r->vm->memory_line = line_of(r, "memory");
+    r->vm->memory_line = line_of(r, line_of(r, "memory") ? "memory" : "maxmem");
     if (!mib)
         fail("%s: memory: a VM needs memory (in MiB)", r->vm->path);
     if (mib % 2)
         fail_at(r, "memory", "%llu: an even number of MiB is needed", (unsigned long long)mib);
+    if (most && most != mib)
+        fail_at(r, "maxmem", "there is no balloon: it must be what memory is, which is %llu",
+                (unsigned long long)mib);
     r->vm->config.memory_bytes = mib * MIB;
 }
 
@@ -416,10 +305,11 @@ struct vm vm_read_with(const char *path, char *const *assignments, unsigned coun
     struct reader r = {.vm = &vm};
 
     reader_open(&r, path, assignments, count);
-    refuse_unknown_keys(&r);
+    reader_judge_keys(&r);
     read_name(&r);
     read_memory(&r);
-    vm.config.vcpus = (uint32_t)read_number(&r, "vcpus", 1, VCPUS_MAX, 1);
+    read_uuid(&r);
+    read_vcpus(&r);
     vm.config.weight = (uint32_t)read_number(&r, "cpu_weight", 1, WEIGHT_MAX, WEIGHT_USUAL);
     vm.kernel = read_image(&r, "kernel", vm.config.kernel, sizeof(vm.config.kernel));
     vm.ramdisk = read_image(&r, "ramdisk", vm.config.ramdisk, sizeof(vm.config.ramdisk));
@@ -430,9 +320,8 @@ struct vm vm_read_with(const char *path, char *const *assignments, unsigned coun
     read_command_line(&r);
     read_disks(&r);
     read_vifs(&r);
-    vm.config.on_poweroff = read_event(&r, "on_poweroff", bh_OnEvent_DESTROY);
-    vm.config.on_reboot = read_event(&r, "on_reboot", bh_OnEvent_RESTART);
-    vm.config.on_crash = read_event(&r, "on_crash", bh_OnEvent_DESTROY);
+    read_events(&r);
+    read_clock(&r);
     reader_close(&r);
     return vm;
 }

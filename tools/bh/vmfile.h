@@ -2,8 +2,7 @@
 /*
  * vmfile.h - a VM as its xl.cfg file says it
  *
- * What is accepted is what xl.cfg(5) says about: name kernel ramdisk extra root cmdline memory vcpus disk
- * vif on_poweroff on_reboot on_crash cpu_weight.  Every other key is refused by its name.
+ * Which keys of xl.cfg(5) are honoured is in xlkeys.c; what is not is refused by its name and line.
  */
 #ifndef BH_VMFILE_H
 #define BH_VMFILE_H
@@ -18,6 +17,7 @@ struct vm {
     char *kernel; /* paths of the images, from where the tool runs; NULL: none, or a volume of the machine */
     char *ramdisk;
     uint32_t name_line, kernel_line, ramdisk_line, disk_line, memory_line;
+    long clock_ahead;    /* seconds, of UTC */
     uint32_t file_lines; /* lines behind these are the command line's */
     bh_VmConfig config;  /* its kernel and ramdisk are empty but for volumes: image.c names the modules */
 };

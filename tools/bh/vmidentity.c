@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "fail.h"
+#include "hash.h"
 #include "vmfile.h"
 
 static void get_random(void *bytes, size_t count)
@@ -18,22 +19,40 @@ static void get_random(void *bytes, size_t count)
         fail("getrandom: %s", strerror(errno));
 }
 
-/* A random one: RFC 4122, 4.4. */
-static void make_uuid(uint8_t uuid[16])
+/* RFC 9562: 4 is a random one (5.4), 8 one made in a way of our own (5.8). */
+static void uuid_stamp(uint8_t uuid[16], uint8_t version)
 {
-    get_random(uuid, 16);
-    uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
+    uuid[6] = (uint8_t)((uuid[6] & 0x0f) | version << 4);
     uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+}
+
+/* The same for the same file and name, so that it stays over restarts of the machine. */
+static void uuid_make(const struct vm *vm, uint8_t uuid[16])
+{
+    char *path = vm->file_lines ? realpath(vm->path, NULL) : NULL;
+
+    if (!path) {
+        get_random(uuid, 16);
+        uuid_stamp(uuid, 4);
+        return;
+    }
+    for (uint32_t half = 0; half < 2; half++) {
+        uint64_t hash = hash_text(hash_text(hash_start(half), path), vm->config.name);
+
+        memcpy(uuid + half * sizeof(hash), &hash, sizeof(hash));
+    }
+    uuid_stamp(uuid, 8);
+    free(path);
 }
 
 void vm_identify(struct vm *vm)
 {
     static const uint8_t none[sizeof(vm->config.uuid)];
 
-    vm->config.epoch_seconds = (uint64_t)time(NULL);
+    vm->config.epoch_seconds = (uint64_t)(time(NULL) + vm->clock_ahead);
     get_random(vm->config.seed, sizeof(vm->config.seed));
     if (!memcmp(vm->config.uuid, none, sizeof(none)))
-        make_uuid(vm->config.uuid);
+        uuid_make(vm, vm->config.uuid);
 }
 
 struct file vm_kernel_read(const struct vm *vm)
