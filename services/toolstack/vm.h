@@ -15,7 +15,7 @@
 #include "vm.pb.h"
 #include "vm_id.h"
 
-#define VMS_MAX 96u     /* at least BUNDLE_MODULES_MAX; ids stay below 0x100 (ram_volume.h) */
+#define VMS_MAX 96u /* at least BUNDLE_MODULES_MAX; ids stay below 0x100 (ram_volume.h) */
 #define VM_TEXT_BYTES 200u
 
 enum vm_state {
