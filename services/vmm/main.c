@@ -3,8 +3,8 @@
  * main.c - one VM: build it, then serve it
  *
  * init made this domain and left the VM's configuration and images; the toolstack granted the sessions.  From
- * there on vCPU 0's exits, all kicks and completions come to one Endpoint, one at a time; the other vCPUs'
- * exits come to their threads (vm_threads.c).
+ * there on vCPU 0's exits and all signals (completions, keys, packets) come to one Endpoint, one at a time;
+ * the other vCPUs' exits, kicks among them, come to their threads (vm_threads.c).
  */
 #include <pb_decode.h>
 #include <string.h>

@@ -43,7 +43,7 @@ def documents():
 
 
 def own_documents():
-    return [d for d in documents() if not d.startswith("services/") and d not in PLANS]
+    return [d for d in documents() if d not in PLANS]
 
 
 def without_fences(text):
@@ -159,6 +159,17 @@ def judge_paths(text):
     return wrong
 
 
+def judge_names(directory, text):
+    """Files that a service's README names without a path: its own, or a library's (caps_*.h are generated)."""
+    wrong = []
+    for line, block in blocks(text):
+        for span in SPAN.findall(block):
+            if re.fullmatch(r"(?!caps_)\w+\.[chS]", span) and not (TOP / directory / span).exists() and \
+                    not any((TOP / "lib").glob(f"*/{span}")):
+                wrong.append(f"line {line}: there is no {span} in {directory} or lib")
+    return wrong
+
+
 def slug(heading):
     """The anchor of a heading, as forges make it."""
     heading = re.sub(r"[`*]", "", heading.strip().lower())
@@ -195,6 +206,11 @@ def test_what_it_names_exists(document):
 @pytest.mark.parametrize("document", own_documents())
 def test_paths_it_names_exist(document):
     assert judge_paths(read(document)) == []
+
+
+@pytest.mark.parametrize("document", [d for d in documents() if d.startswith("services/")])
+def test_files_it_names_are_the_services_own(document):
+    assert judge_names(str(Path(document).parent), read(document)) == []
 
 
 @pytest.mark.parametrize("document", documents())
@@ -289,6 +305,10 @@ def test_a_walk_that_is_right_is_let_pass():
 @pytest.mark.parametrize("text", ["[x](no-such-file.md)", "[x](manual.md#no-such-heading)", "[x](#nowhere)"])
 def test_a_broken_link_is_seen(text):
     assert len(judge_links("docs/known.md", text)) == 1
+
+
+def test_a_name_of_nothing_is_seen():
+    assert judge_names("services/mem", "`ledger.c` and `rpc.h`, not `lost.c`") == ["line 1: there is no lost.c in services/mem or lib"]
 
 
 def test_a_path_into_nothing_is_seen():
