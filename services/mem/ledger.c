@@ -36,6 +36,37 @@ static uint32_t list_take(struct ledger *ledger, uint32_t list)
     return chunk - 1;
 }
 
+/* The chunk is on the list. */
+static void list_remove(struct ledger *ledger, uint32_t list, uint32_t chunk)
+{
+    uint16_t *link = &ledger->first[list];
+
+    while (*link != chunk + 1)
+        link = &ledger->next[*link - 1];
+    *link = ledger->next[chunk];
+}
+
+static uint32_t more_of(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+uint32_t ledger_held_count(const struct ledger *ledger, const struct ledger_session *session)
+{
+    return ledger->held[session_index(ledger, session)];
+}
+
+uint32_t ledger_promise(const struct ledger *ledger, const struct ledger_session *session)
+{
+    return more_of(session->target, ledger_held_count(ledger, session));
+}
+
+/* The session holds, or is to hold, something else from here on. */
+static void promise_change(struct ledger *ledger, const struct ledger_session *session, uint32_t before)
+{
+    ledger->promised += ledger_promise(ledger, session) - before;
+}
+
 /* The page of an earlier mem: every owner is a session that exists, no VM has two, the sums fit. */
 static enum status page_check(const struct ledger_page *page, uint32_t pool_chunks, uint32_t carved)
 {
@@ -56,9 +87,9 @@ static enum status page_check(const struct ledger_page *page, uint32_t pool_chun
 
         if (session->vm_id == 0)
             continue;
-        if (session->vm_id < VM_ID_MIN || held[i] > session->quota)
+        if (session->vm_id < VM_ID_MIN || held[i] > session->quota || session->target > session->quota)
             return ERR_STATE;
-        promised += session->quota;
+        promised += more_of(session->target, held[i]);
         for (uint32_t j = 0; j < i; j++)
             if (page->sessions[j].vm_id == session->vm_id)
                 return ERR_STATE;
@@ -82,7 +113,7 @@ static void ledger_rebuild(struct ledger *ledger)
     }
     for (uint32_t i = 0; i < SESSIONS_MAX; i++)
         if (page->sessions[i].vm_id != 0)
-            ledger->promised += page->sessions[i].quota;
+            ledger->promised += ledger_promise(ledger, &page->sessions[i]);
 }
 
 enum status ledger_open(struct ledger *ledger, struct ledger_page *page, uint32_t pool_chunks,
@@ -172,7 +203,8 @@ enum status ledger_judge_session(struct ledger *ledger, uint32_t vm_id, uint64_t
 enum status ledger_judge_take(const struct ledger *ledger, const struct ledger_session *session,
                               uint64_t bytes, char *error)
 {
-    uint32_t left = session->quota - ledger->held[session_index(ledger, session)];
+    uint32_t held = ledger_held_count(ledger, session), left = session->quota - held;
+    uint32_t unpromised = ledger->pool_chunks - ledger->promised;
     char name[LEDGER_NAME_BYTES];
 
     ledger_name(session->vm_id, name);
@@ -187,7 +219,54 @@ enum status ledger_judge_take(const struct ledger *ledger, const struct ledger_s
                  (unsigned long long)left * CHUNK_MIB);
         return ERR_MEM;
     }
+    uint32_t after = held + (uint32_t)(bytes / CHUNK_BYTES), promise = ledger_promise(ledger, session);
+
+    if (after > promise && after - promise > unpromised) {
+        snprintf(error, LEDGER_ERROR_BYTES,
+                 "%s asked for %llu MiB over its target of %llu MiB, %llu MiB are free", name,
+                 (unsigned long long)(after - promise) * CHUNK_MIB,
+                 (unsigned long long)session->target * CHUNK_MIB, (unsigned long long)unpromised * CHUNK_MIB);
+        return ERR_MEM;
+    }
     return OK;
+}
+
+enum status ledger_judge_target(const struct ledger *ledger, const struct ledger_session *session,
+                                uint64_t bytes, char *error)
+{
+    uint64_t target = bytes / CHUNK_BYTES;
+    uint32_t promise = ledger_promise(ledger, session), unpromised = ledger->pool_chunks - ledger->promised;
+
+    if (target == 0 || bytes % CHUNK_BYTES != 0) {
+        snprintf(error, LEDGER_ERROR_BYTES, "a target of %llu KiB is not a multiple of %u MiB",
+                 (unsigned long long)(bytes / 1024), CHUNK_MIB);
+        return ERR_ARG;
+    }
+    if (target > session->quota) {
+        snprintf(error, LEDGER_ERROR_BYTES, "a target of %llu MiB is more than the quota of %llu MiB",
+                 (unsigned long long)target * CHUNK_MIB, (unsigned long long)session->quota * CHUNK_MIB);
+        return ERR_ARG;
+    }
+    if (target > promise && target - promise > unpromised) {
+        snprintf(error, LEDGER_ERROR_BYTES, "%llu MiB more asked for, %llu MiB of %llu MiB are free",
+                 (unsigned long long)(target - promise) * CHUNK_MIB,
+                 (unsigned long long)unpromised * CHUNK_MIB,
+                 (unsigned long long)ledger->pool_chunks * CHUNK_MIB);
+        return ERR_MEM;
+    }
+    return OK;
+}
+
+enum status ledger_judge_put(const struct ledger *ledger, const struct ledger_session *session,
+                             uint32_t chunk, char *error)
+{
+    char name[LEDGER_NAME_BYTES];
+
+    if (chunk < ledger->carved && ledger->page->owner[chunk] == session_index(ledger, session) + 1)
+        return OK;
+    ledger_name(session->vm_id, name);
+    snprintf(error, LEDGER_ERROR_BYTES, "%s does not hold chunk %u", name, (unsigned)chunk);
+    return ERR_EXIST;
 }
 
 void ledger_session_create(struct ledger *ledger, uint32_t vm_id, uint32_t quota)
@@ -197,22 +276,30 @@ void ledger_session_create(struct ledger *ledger, uint32_t vm_id, uint32_t quota
 
         if (session->vm_id != 0)
             continue;
-        session->quota = quota;
+        session->quota = session->target = quota;
         __atomic_store_n(&session->vm_id, vm_id, __ATOMIC_RELEASE);
         ledger->promised += quota;
         return;
     }
 }
 
+void ledger_set_target(struct ledger *ledger, struct ledger_session *session, uint32_t target)
+{
+    uint32_t before = ledger_promise(ledger, session);
+
+    session->target = target;
+    promise_change(ledger, session, before);
+}
+
 void ledger_session_destroy(struct ledger *ledger, struct ledger_session *session)
 {
-    ledger->promised -= session->quota;
+    ledger->promised -= ledger_promise(ledger, session);
     session->vm_id = 0;
 }
 
 uint32_t ledger_take(struct ledger *ledger, const struct ledger_session *session)
 {
-    uint32_t index = session_index(ledger, session);
+    uint32_t index = session_index(ledger, session), before = ledger_promise(ledger, session);
     uint32_t chunk = list_take(ledger, 0);
 
     if (chunk == NO_CHUNK)
@@ -221,6 +308,7 @@ uint32_t ledger_take(struct ledger *ledger, const struct ledger_session *session
     list_put(ledger, index + 1, chunk);
     ledger->held[index]++;
     ledger->taken++;
+    promise_change(ledger, session, before);
     return chunk;
 }
 
@@ -231,15 +319,16 @@ uint32_t ledger_held(const struct ledger *ledger, const struct ledger_session *s
     return chunk == 0 ? NO_CHUNK : chunk - 1;
 }
 
-void ledger_put(struct ledger *ledger, const struct ledger_session *session)
+void ledger_put(struct ledger *ledger, const struct ledger_session *session, uint32_t chunk)
 {
-    uint32_t index = session_index(ledger, session);
-    uint32_t chunk = list_take(ledger, index + 1);
+    uint32_t index = session_index(ledger, session), before = ledger_promise(ledger, session);
 
+    list_remove(ledger, index + 1, chunk);
     ledger->page->owner[chunk] = 0;
     list_put(ledger, 0, chunk);
     ledger->held[index]--;
     ledger->taken--;
+    promise_change(ledger, session, before);
 }
 
 uint32_t ledger_session_count(const struct ledger *ledger)

@@ -27,7 +27,7 @@ void mem_recover(struct mem *mem);
 uint32_t mem_take_chunk(struct mem *mem, const struct ledger_session *session);
 /* Make in slot `out` what goes to the vmm: an Untyped that is the whole chunk. */
 enum status mem_lend_chunk(uint32_t chunk, slot_t out);
-/* Take back the first chunk of the session: ERR_STATE if the kernel says that it is still in use. */
-enum status mem_return_chunk(struct mem *mem, const struct ledger_session *session);
+/* Take back a chunk of the session: ERR_STATE if the kernel says that it is still in use. */
+enum status mem_return_chunk(struct mem *mem, const struct ledger_session *session, uint32_t chunk);
 
 #endif

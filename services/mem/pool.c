@@ -105,9 +105,8 @@ enum status mem_lend_chunk(uint32_t chunk, slot_t out)
     return bh_untyped_retype(chunk_slot(chunk), CAP_UNTYPED, CHUNK_BYTES, 1, SLOT_CSPACE, out);
 }
 
-enum status mem_return_chunk(struct mem *mem, const struct ledger_session *session)
+enum status mem_return_chunk(struct mem *mem, const struct ledger_session *session, uint32_t chunk)
 {
-    uint32_t chunk = ledger_held(&mem->ledger, session);
     uint64_t base, size, used;
     enum status status;
 
@@ -119,6 +118,6 @@ enum status mem_return_chunk(struct mem *mem, const struct ledger_session *sessi
         return status;
     if (used != 0 || size != CHUNK_BYTES)
         return ERR_STATE;
-    ledger_put(&mem->ledger, session);
+    ledger_put(&mem->ledger, session, chunk);
     return OK;
 }

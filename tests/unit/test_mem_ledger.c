@@ -51,8 +51,10 @@ static struct ledger_session *open_session(uint32_t vm_id, uint32_t chunks)
 
 static void close_session(struct ledger_session *session)
 {
-    while (ledger_held(&ledger, session) != NO_CHUNK)
-        ledger_put(&ledger, session);
+    uint32_t chunk;
+
+    while ((chunk = ledger_held(&ledger, session)) != NO_CHUNK)
+        ledger_put(&ledger, session, chunk);
     ledger_session_destroy(&ledger, session);
 }
 
@@ -159,7 +161,7 @@ static void restart_finds_the_same(void **state)
     open_session(17, 4);
     for (uint32_t i = 0; i < 12; i++)
         take(session);
-    ledger_put(&ledger, session);
+    ledger_put(&ledger, session, ledger_held(&ledger, session));
     before = ledger;
     assert_int_equal(ledger_open(&ledger, &page, POOL, before.carved), OK);
     assert_int_equal(ledger.taken, 11);
@@ -187,11 +189,113 @@ static void damaged_page_is_refused(void **state)
     assert_int_equal(ledger_open(&ledger, &page, POOL, 1), OK);
     page.sessions[0].quota = 0; /* it holds more than it may */
     assert_int_equal(ledger_open(&ledger, &page, POOL, 1), ERR_STATE);
-    page.sessions[0].quota = POOL + 1;
+    page.sessions[0].quota = page.sessions[0].target = POOL + 1;
     assert_int_equal(ledger_open(&ledger, &page, POOL, 1), ERR_STATE);
     page.sessions[0].quota = 4;
+    page.sessions[0].target = 5;
+    assert_int_equal(ledger_open(&ledger, &page, POOL, 1), ERR_STATE);
+    page.sessions[0].target = 4;
     page.sessions[1] = page.sessions[0];
     assert_int_equal(ledger_open(&ledger, &page, POOL, 1), ERR_STATE);
+}
+
+static void any_chunk_can_be_put_back_but_only_by_who_holds_it(void **state)
+{
+    struct ledger_session *a = open_session(16, 6), *b = open_session(17, 6);
+    uint32_t chunks[6];
+
+    (void)state;
+    for (uint32_t i = 0; i < 6; i++)
+        chunks[i] = take(a);
+    take(b);
+    assert_int_equal(ledger_judge_put(&ledger, b, chunks[3], error), ERR_EXIST);
+    assert_string_equal(error, "VM 17 does not hold chunk 3");
+    assert_int_equal(ledger_judge_put(&ledger, a, POOL, error), ERR_EXIST);
+    assert_int_equal(ledger_judge_put(&ledger, a, NO_CHUNK, error), ERR_EXIST);
+    for (uint32_t i = 0; i < 3; i++) { /* the middle, the last, the first */
+        uint32_t chunk = chunks[(i * 2 + 3) % 6];
+
+        assert_int_equal(ledger_judge_put(&ledger, a, chunk, error), OK);
+        ledger_put(&ledger, a, chunk);
+        assert_int_equal(ledger_judge_put(&ledger, a, chunk, error), ERR_EXIST);
+    }
+    assert_int_equal(ledger.taken, 4);
+    assert_int_equal(ledger_held_count(&ledger, a), 3);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_not_equal(take(a), NO_CHUNK);
+    close_session(a);
+    close_session(b);
+    assert_int_equal(ledger.taken, 0);
+}
+
+static void what_is_put_back_under_a_lower_target_is_promised_to_others(void **state)
+{
+    struct ledger_session *a = open_session(16, 40), *b;
+
+    (void)state;
+    for (uint32_t i = 0; i < 40; i++)
+        take(a);
+    assert_int_equal(ledger_judge_target(&ledger, a, 30 * 2 * MIB, error), OK);
+    ledger_set_target(&ledger, a, 30);
+    assert_int_equal(ledger.promised, 40); /* it has not given anything yet */
+    for (uint32_t i = 0; i < 12; i++) {
+        ledger_put(&ledger, a, ledger_held(&ledger, a));
+        assert_int_equal(ledger.promised, i < 10 ? 39 - i : 30);
+    }
+    assert_int_equal(ledger_judge_session(&ledger, 17, 35 * 2 * MIB, error), ERR_MEM);
+    b = open_session(17, 33);
+    assert_int_equal(ledger_judge_take(&ledger, a, 3 * 2 * MIB, error), OK);
+    assert_int_equal(ledger_judge_take(&ledger, a, 4 * 2 * MIB, error), ERR_MEM);
+    assert_string_equal(error, "VM 16 asked for 4 MiB over its target of 60 MiB, 2 MiB are free");
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_not_equal(take(a), NO_CHUNK);
+    assert_int_equal(ledger.promised, POOL); /* what it took over its target is nobody else's */
+    assert_int_equal(ledger_judge_take(&ledger, a, 2 * MIB, error), ERR_MEM);
+    close_session(b);
+    assert_int_equal(ledger_judge_take(&ledger, a, 9 * 2 * MIB, error), OK);
+    assert_int_equal(ledger_judge_take(&ledger, a, 10 * 2 * MIB, error), ERR_MEM);
+    assert_string_equal(error, "VM 16 asked for 20 MiB, its quota of 80 MiB has 18 MiB left");
+    close_session(a);
+    assert_int_equal(ledger.promised, 0);
+}
+
+static void higher_target_is_a_promise_that_can_be_refused(void **state)
+{
+    struct ledger_session *a = open_session(16, 40), *b;
+
+    (void)state;
+    ledger_set_target(&ledger, a, 10);
+    assert_int_equal(ledger.promised, 10);
+    b = open_session(17, 50);
+    assert_int_equal(ledger_judge_target(&ledger, a, 15 * 2 * MIB, error), ERR_MEM);
+    assert_string_equal(error, "10 MiB more asked for, 8 MiB of 128 MiB are free");
+    assert_int_equal(ledger_judge_target(&ledger, a, 14 * 2 * MIB, error), OK);
+    assert_int_equal(ledger_judge_target(&ledger, a, 41 * 2 * MIB, error), ERR_ARG);
+    assert_string_equal(error, "a target of 82 MiB is more than the quota of 80 MiB");
+    assert_int_equal(ledger_judge_target(&ledger, a, 3 * MIB, error), ERR_ARG);
+    assert_int_equal(ledger_judge_target(&ledger, a, 0, error), ERR_ARG);
+    ledger_set_target(&ledger, a, 14);
+    assert_int_equal(ledger.promised, 64);
+    close_session(b);
+    assert_int_equal(ledger_judge_target(&ledger, a, 40 * 2 * MIB, error), OK);
+}
+
+static void restart_finds_targets(void **state)
+{
+    struct ledger_session *session = open_session(16, 20);
+    struct ledger before;
+
+    (void)state;
+    open_session(17, 4);
+    for (uint32_t i = 0; i < 20; i++)
+        take(session);
+    ledger_set_target(&ledger, session, 12);
+    for (uint32_t i = 0; i < 3; i++)
+        ledger_put(&ledger, session, ledger_held(&ledger, session));
+    before = ledger;
+    assert_int_equal(ledger_open(&ledger, &page, POOL, before.carved), OK);
+    assert_int_equal(ledger.promised, 17 + 4);
+    assert_int_equal(ledger_find(&ledger, 16)->target, 12);
 }
 
 static void sessions_run_out_in_words(void **state)
@@ -216,6 +320,10 @@ int main(void)
         cmocka_unit_test_setup(every_chunk_comes_back, fresh),
         cmocka_unit_test_setup(restart_finds_the_same, fresh),
         cmocka_unit_test_setup(damaged_page_is_refused, fresh),
+        cmocka_unit_test_setup(any_chunk_can_be_put_back_but_only_by_who_holds_it, fresh),
+        cmocka_unit_test_setup(what_is_put_back_under_a_lower_target_is_promised_to_others, fresh),
+        cmocka_unit_test_setup(higher_target_is_a_promise_that_can_be_refused, fresh),
+        cmocka_unit_test_setup(restart_finds_targets, fresh),
         cmocka_unit_test_setup(sessions_run_out_in_words, fresh),
     };
 

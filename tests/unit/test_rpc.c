@@ -113,6 +113,27 @@ void mem_on_info(struct rpc_call *call, const bh_MemInfoRequest *request, bh_Mem
     reply->sessions = 7;
 }
 
+void mem_on_release(struct rpc_call *call, const bh_MemReleaseRequest *request, bh_MemStatus *reply)
+{
+    (void)call;
+    (void)request;
+    (void)reply;
+}
+
+void mem_on_set_target(struct rpc_call *call, const bh_MemSetTargetRequest *request, bh_MemStatus *reply)
+{
+    (void)call;
+    (void)request;
+    (void)reply;
+}
+
+void mem_on_session(struct rpc_call *call, const bh_MemSessionRequest *request, bh_MemSessionReply *reply)
+{
+    (void)call;
+    (void)request;
+    (void)reply;
+}
+
 static int reset(void **state)
 {
     (void)state;
@@ -183,7 +204,7 @@ static void a_client_that_takes_no_capabilities_drops_them(void **state)
 
 static void spoil_label(struct bh_msg *m)
 {
-    m->info = INFO(5, 0, INFO_BYTES(m->info), INFO_CAPS(m->info));
+    m->info = INFO(100, 0, INFO_BYTES(m->info), INFO_CAPS(m->info));
 }
 
 static void spoil_label_zero(struct bh_msg *m)
