@@ -21,7 +21,7 @@ enum {
 };
 
 /* 5 Device Types */
-enum { VIRTIO_ID_NET = 1, VIRTIO_ID_BLOCK = 2, VIRTIO_ID_CONSOLE = 3 };
+enum { VIRTIO_ID_NET = 1, VIRTIO_ID_BLOCK = 2, VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_BALLOON = 5 };
 
 /* 6 Reserved Feature Bits */
 #define VIRTIO_F_INDIRECT_DESC (1ull << 28)

@@ -74,7 +74,7 @@ void vm_memory_create(struct vm *vm)
     if (status != OK)
         vm_refuse(vm, "the guest's address space: %s", bh_status_name(status));
 
-    vm->ram = (struct guest_ram){(uint8_t *)(uintptr_t)GUEST_WINDOW_IPA, BOARD_RAM, size};
+    vm->ram = (struct guest_ram){(uint8_t *)(uintptr_t)GUEST_WINDOW_IPA, BOARD_RAM, size, NULL};
     while (offset < size)
         memory_add(vm, size - offset, &offset);
 }

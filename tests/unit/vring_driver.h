@@ -19,7 +19,7 @@
 #define BUFFERS (RAM_BASE + 0x10000)
 
 static uint8_t ram_bytes[RAM_BYTES] __attribute__((aligned(4096)));
-static const struct guest_ram ram = {ram_bytes, RAM_BASE, RAM_BYTES};
+static const struct guest_ram ram = {ram_bytes, RAM_BASE, RAM_BYTES, NULL};
 static uint16_t avail_index;
 
 static inline uint8_t *at(uint64_t address)
