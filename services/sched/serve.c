@@ -23,12 +23,18 @@ void sched_on_place(struct rpc_call *call, const bh_PlaceRequest *req, bh_PlaceR
 
     _Static_assert(sizeof(rep->error) >= TABLE_ERROR_BYTES, "the judge's words fit the reply");
     sched_sweep(sched);
-    place = table_place(sched->table, sched->pcpu_count, vm_id, req->vcpus, rep->error);
+    place = table_place_pinned(sched->table, sched->pcpu_count, vm_id, req->vcpus, req->pins.bytes,
+                               call->badge == SCHED_TOOLSTACK_BADGE ? req->pins.size : 0, rep->error);
     if (!place) {
         rep->status = ERR_ARG;
         return;
     }
     rep->status = OK;
+    if (call->badge == SCHED_TOOLSTACK_BADGE)
+        rep->status = table_set(sched->table, vm_id, req->weight ? req->weight : WEIGHT_USUAL, req->cap,
+                                rep->error);
+    if (rep->status != OK)
+        return;
     rep->pcpus_count = (pb_size_t)place->vcpus;
     for (uint32_t v = 0; v < place->vcpus; v++)
         rep->pcpus[v] = place->pcpus[v];
@@ -84,7 +90,9 @@ void sched_on_admit(struct rpc_call *call, const bh_AdmitRequest *req, bh_SchedS
         snprintf(rep->error, sizeof(rep->error), "%s: no SchedContext came with the request", wanted.name);
     } else {
         sched_sweep(sched);
-        rep->status = table_judge(sched->table, sched->pcpu_count, &wanted, rep->error);
+        rep->status = wanted.is_service ? OK : table_judge_vcpu(sched->table, &wanted, rep->error);
+        if (rep->status == OK)
+            rep->status = table_judge(sched->table, sched->pcpu_count, &wanted, rep->error);
         if (rep->status == OK)
             rep->status = admit(sched, &wanted, call->in[0], rep->error);
     }
@@ -125,11 +133,38 @@ void sched_on_remove(struct rpc_call *call, const bh_RemoveRequest *req, bh_Sche
     rep->status = OK;
 }
 
-/* Set, and in force when the plans are committed; a pCPU that does not take its plan leaves it as it was. */
+/* A change is in force when the plans are committed; a pCPU that does not take its plan goes on as it did. */
+static uint32_t plans_commit(struct sched *sched, uint32_t pcpus, char *error, size_t error_bytes)
+{
+    for (uint32_t pcpu = 0; pcpu < sched->pcpu_count; pcpu++) {
+        enum status status = pcpus >> pcpu & 1 ? sched_commit(sched, pcpu) : OK;
+
+        if (status != OK) {
+            snprintf(error, error_bytes, "a plan is not taken: %s", bh_status_name(status));
+            return status;
+        }
+    }
+    return OK;
+}
+
+void sched_on_set(struct rpc_call *call, const bh_SetRequest *req, bh_SchedStatus *rep)
+{
+    struct sched *sched = call->context;
+
+    if (call->badge != SCHED_TOOLSTACK_BADGE) {
+        rep->status = ERR_RIGHT;
+        snprintf(rep->error, sizeof(rep->error), "only the toolstack sets weights");
+        return;
+    }
+    sched_sweep(sched);
+    rep->status = table_set(sched->table, req->vm_id, req->weight, req->cap, rep->error);
+    if (rep->status == OK)
+        rep->status = plans_commit(sched, vm_pcpus(sched, req->vm_id), rep->error, sizeof(rep->error));
+}
+
 void sched_on_pause(struct rpc_call *call, const bh_PauseRequest *req, bh_SchedStatus *rep)
 {
     struct sched *sched = call->context;
-    uint32_t touched;
 
     if (call->badge != SCHED_TOOLSTACK_BADGE) {
         rep->status = ERR_RIGHT;
@@ -142,14 +177,7 @@ void sched_on_pause(struct rpc_call *call, const bh_PauseRequest *req, bh_SchedS
         snprintf(rep->error, sizeof(rep->error), "VM %u has no place", (unsigned)req->vm_id);
         return;
     }
-    touched = vm_pcpus(sched, req->vm_id);
-    rep->status = OK;
-    for (uint32_t pcpu = 0; rep->status == OK && pcpu < sched->pcpu_count; pcpu++)
-        if (touched >> pcpu & 1)
-            rep->status = sched_commit(sched, pcpu);
-    if (rep->status != OK)
-        snprintf(rep->error, sizeof(rep->error), "a plan is not taken: %s",
-                 bh_status_name((enum status)rep->status));
+    rep->status = plans_commit(sched, vm_pcpus(sched, req->vm_id), rep->error, sizeof(rep->error));
 }
 
 static void entry_describe(const struct sched *sched, uint32_t at, bh_SchedInfoReply *rep)
@@ -164,6 +192,7 @@ static void entry_describe(const struct sched *sched, uint32_t at, bh_SchedInfoR
     rep->pcpu = entry->pcpu;
     rep->weight = entry->weight;
     rep->vm_id = entry->vm_id;
+    rep->cap = entry->is_service ? 0 : table_cap(sched->table, entry->vm_id);
     rep->vcpu = entry->index;
     rep->service = entry->is_service;
     rep->paused = !entry->is_service && table_is_paused(sched->table, entry->vm_id);

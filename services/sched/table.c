@@ -36,7 +36,7 @@ static enum status table_check(const struct table *table, uint32_t pcpu_count)
 
         if (place->vm_id == 0)
             continue;
-        if (place->vcpus > PCPUS_MAX)
+        if (place->vcpus > PCPUS_MAX || place->weight > WEIGHT_MAX || place->cap > CAP_MAX(place->vcpus))
             return ERR_STATE;
         for (uint32_t v = 0; v < place->vcpus; v++)
             if (place->pcpus[v] >= pcpu_count)
@@ -159,14 +159,16 @@ static uint32_t pcpu_least_loaded(const uint64_t load[PCPUS_MAX], uint32_t pcpu_
     return best;
 }
 
-static void place_fill(const struct table *table, struct place *place, uint32_t pcpu_count)
+static void place_fill(const struct table *table, struct place *place, uint32_t pcpu_count,
+                       const uint8_t *pins, uint32_t pin_count)
 {
     uint64_t load[PCPUS_MAX] = {0};
     uint32_t taken = 0;
 
     pcpu_loads(table, load);
     for (uint32_t v = 0; v < place->vcpus; v++) {
-        uint32_t pcpu = pcpu_least_loaded(load, pcpu_count, taken);
+        bool is_pinned = v < pin_count && pins[v] != PIN_NONE;
+        uint32_t pcpu = is_pinned ? pins[v] : pcpu_least_loaded(load, pcpu_count, taken);
 
         if (pcpu == PCPUS_MAX) { /* each pCPU has one of them: begin again */
             taken = 0;
@@ -178,8 +180,26 @@ static void place_fill(const struct table *table, struct place *place, uint32_t 
     }
 }
 
+static bool pins_are_good(const uint8_t *pins, uint32_t pin_count, uint32_t pcpu_count, char *error)
+{
+    for (uint32_t v = 0; v < pin_count; v++) {
+        if (pins[v] == PIN_NONE || pins[v] < pcpu_count)
+            continue;
+        snprintf(error, TABLE_ERROR_BYTES, "vCPU %u is pinned to pCPU %u, and there are only 0..%u", v,
+                 pins[v], pcpu_count - 1);
+        return false;
+    }
+    return true;
+}
+
 const struct place *table_place(struct table *table, uint32_t pcpu_count, uint32_t vm_id, uint32_t vcpus,
                                 char *error)
+{
+    return table_place_pinned(table, pcpu_count, vm_id, vcpus, NULL, 0, error);
+}
+
+const struct place *table_place_pinned(struct table *table, uint32_t pcpu_count, uint32_t vm_id,
+                                       uint32_t vcpus, const uint8_t *pins, uint32_t pin_count, char *error)
 {
     const struct place *old = vm_id ? place_of(table, vm_id) : NULL;
 
@@ -197,12 +217,14 @@ const struct place *table_place(struct table *table, uint32_t pcpu_count, uint32
         snprintf(error, TABLE_ERROR_BYTES, "VM %u has a place for %u vCPUs already", vm_id, old->vcpus);
         return NULL;
     }
+    if (!pins_are_good(pins, pin_count, pcpu_count, error))
+        return NULL;
     for (uint32_t i = 0; i < PLACES_MAX; i++) {
         struct place place = {.vcpus = vcpus};
 
         if (table->places[i].vm_id != 0)
             continue;
-        place_fill(table, &place, pcpu_count);
+        place_fill(table, &place, pcpu_count, pins, pin_count);
         table->places[i] = place;
         __atomic_signal_fence(__ATOMIC_RELEASE);
         table->places[i].vm_id = vm_id;
@@ -210,6 +232,54 @@ const struct place *table_place(struct table *table, uint32_t pcpu_count, uint32
     }
     snprintf(error, TABLE_ERROR_BYTES, "%u VMs have a place already", PLACES_MAX);
     return NULL;
+}
+
+enum status table_judge_vcpu(const struct table *table, struct entry *wanted, char *error)
+{
+    const struct place *place = place_of(table, wanted->vm_id);
+
+    if (!place || wanted->index >= place->vcpus || place->pcpus[wanted->index] != wanted->pcpu) {
+        snprintf(error, TABLE_ERROR_BYTES, "%s: there is no place for vCPU %u of VM %u on pCPU %u",
+                 wanted->name, wanted->index, wanted->vm_id, wanted->pcpu);
+        return ERR_RIGHT;
+    }
+    wanted->weight = place->weight ? place->weight : WEIGHT_USUAL;
+    return OK;
+}
+
+enum status table_set(struct table *table, uint32_t vm_id, uint32_t weight, uint32_t cap, char *error)
+{
+    struct place *place = NULL;
+
+    for (uint32_t i = 0; vm_id != 0 && i < PLACES_MAX && !place; i++)
+        if (table->places[i].vm_id == vm_id)
+            place = &table->places[i];
+    if (!place) {
+        snprintf(error, TABLE_ERROR_BYTES, "VM %u has no place", vm_id);
+        return ERR_EXIST;
+    }
+    if (weight < 1 || weight > WEIGHT_MAX) {
+        snprintf(error, TABLE_ERROR_BYTES, "weight %u is not within 1..%u", weight, WEIGHT_MAX);
+        return ERR_ARG;
+    }
+    if (cap > CAP_MAX(place->vcpus)) {
+        snprintf(error, TABLE_ERROR_BYTES, "cap %u is not within 0..%u (100 for each vCPU)", cap,
+                 CAP_MAX(place->vcpus));
+        return ERR_ARG;
+    }
+    place->weight = weight;
+    place->cap = cap;
+    for (uint32_t i = 0; i < ENTRIES_MAX; i++)
+        if (table->entries[i].used && !table->entries[i].is_service && table->entries[i].vm_id == vm_id)
+            table->entries[i].weight = weight;
+    return OK;
+}
+
+uint32_t table_cap(const struct table *table, uint32_t vm_id)
+{
+    const struct place *place = vm_id ? place_of(table, vm_id) : NULL;
+
+    return place ? place->cap : 0;
 }
 
 bool table_pause(struct table *table, uint32_t vm_id, bool is_paused)
@@ -239,36 +309,90 @@ void table_unplace(struct table *table, uint32_t vm_id)
 
 /* ---- plans ---------------------------------------------------------------------------------------- */
 
-static void plan_add(struct plan *plan, const struct entry *entry, slot_t slot, uint64_t weight_sum)
-{
-    uint64_t slice_us = (uint64_t)EPOCH_US * entry->weight / weight_sum;
-    struct plan_entry *to = &plan->entries[plan->count++];
-
-    *to = (struct plan_entry){.sc = slot, .slice_us = SLICE_MIN_US};
-    if (slice_us > SLICE_MIN_US)
-        to->slice_us = (uint32_t)slice_us;
-}
-
 static bool is_in_plan(const struct table *table, const struct entry *entry, uint32_t pcpu)
 {
     return entry->used && entry->pcpu == pcpu && (entry->is_service || !table_is_paused(table, entry->vm_id));
 }
 
-/* Slices are proportional to weights, and the plan is elastic: time that nobody wants is shared in the same
- * ratio. */
+/* What each vCPU of a capped VM has at most in an epoch; 0: as much as there is. */
+static uint32_t cap_us(const struct table *table, const struct entry *entry)
+{
+    const struct place *place = entry->is_service || entry->vm_id == 0 ? NULL : place_of(table, entry->vm_id);
+
+    if (!place || place->cap == 0 || place->cap == CAP_MAX(place->vcpus))
+        return 0;
+    return EPOCH_US * place->cap / CAP_MAX(place->vcpus);
+}
+
+/* What stands in the plan of a pCPU, before it is known how much each gets. */
+struct demand {
+    uint64_t weight_sum;   /* of all */
+    uint64_t guest_sum;    /* of guests */
+    uint64_t uncapped_sum; /* of guests without a cap */
+    uint32_t capped_count;
+    uint64_t caps_us;
+};
+
+static struct demand demand_of(const struct table *table, uint32_t pcpu)
+{
+    struct demand demand = {0};
+
+    for (uint32_t i = 0; i < ENTRIES_MAX; i++) {
+        const struct entry *entry = &table->entries[i];
+
+        if (!is_in_plan(table, entry, pcpu))
+            continue;
+        uint32_t cap = cap_us(table, entry);
+
+        demand.weight_sum += entry->weight;
+        demand.guest_sum += entry->is_service ? 0 : entry->weight;
+        demand.uncapped_sum += entry->is_service || cap ? 0 : entry->weight;
+        demand.capped_count += cap != 0;
+        demand.caps_us += cap;
+    }
+    return demand;
+}
+
+/*
+ * Slices are proportional to weights.  With capped guests in the plan those of guests are shares of the whole
+ * epoch, and capped ones come last, with their cap as slice: so they get what the others leave of the epoch, up
+ * to the cap.  Several whose caps are more than that get their share at most, or the first would have it all.
+ */
+static uint32_t slice_us(const struct demand *demand, const struct entry *entry, uint32_t cap)
+{
+    bool by_guests = demand->capped_count > 0 && !entry->is_service;
+    uint64_t share =
+        (uint64_t)EPOCH_US * entry->weight / (by_guests ? demand->guest_sum : demand->weight_sum);
+
+    if (cap != 0 && (share > cap || demand->capped_count == 1 ||
+                     demand->caps_us + EPOCH_US * demand->uncapped_sum / demand->guest_sum <= EPOCH_US))
+        share = cap;
+    return share > SLICE_MIN_US ? (uint32_t)share : SLICE_MIN_US;
+}
+
+/* Services ahead of guests, guests without a cap ahead of the others. */
+static uint32_t rank(const struct entry *entry, uint32_t cap)
+{
+    return entry->is_service ? 0 : cap == 0 ? 1 : 2;
+}
+
+/* The plan is elastic: time that nobody wants is shared in the same ratio, but for what caps forbid. */
 void table_plan(const struct table *table, uint32_t pcpu, slot_t slot0, struct plan *plan)
 {
-    uint64_t weight_sum = 0;
+    struct demand demand = demand_of(table, pcpu);
 
     *plan = (struct plan){.epoch_us = EPOCH_US, .flags = PLAN_ELASTIC};
-    for (uint32_t i = 0; i < ENTRIES_MAX; i++)
-        if (is_in_plan(table, &table->entries[i], pcpu))
-            weight_sum += table->entries[i].weight;
-    for (uint32_t is_service = 2; is_service-- > 0;)
+    for (uint32_t wanted = 0; wanted <= 2; wanted++)
         for (uint32_t i = 0; i < ENTRIES_MAX; i++) {
             const struct entry *entry = &table->entries[i];
 
-            if (is_in_plan(table, entry, pcpu) && entry->is_service == is_service)
-                plan_add(plan, entry, slot0 + i, weight_sum);
+            if (!is_in_plan(table, entry, pcpu))
+                continue;
+            uint32_t cap = cap_us(table, entry);
+
+            if (rank(entry, cap) == wanted)
+                plan->entries[plan->count++] = (struct plan_entry){.sc = slot0 + i,
+                                                                   .slice_us = slice_us(&demand, entry, cap),
+                                                                   .flags = cap ? PLAN_CAPPED : 0};
         }
 }

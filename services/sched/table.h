@@ -22,6 +22,8 @@
 #define PCPUS_MAX 16u
 #define WEIGHT_MAX 65535u
 #define WEIGHT_USUAL 256u
+#define PIN_NONE 0xffu
+#define CAP_MAX(vcpus) (100u * (vcpus))
 #define TABLE_MAGIC 0x48435342u /* "BSCH" */
 #define TABLE_ERROR_BYTES 120u
 
@@ -44,6 +46,8 @@ struct place {
     uint32_t vcpus;
     uint8_t pcpus[PCPUS_MAX];
     uint32_t is_paused; /* its vCPUs are in no plan; its vmm is */
+    uint32_t weight;    /* of each vCPU, as the toolstack said */
+    uint32_t cap;       /* percent of one pCPU that all its vCPUs together have at most; 0: no limit */
 };
 
 /* The persist pages. */
@@ -71,6 +75,17 @@ void table_remove(struct table *table, uint32_t at);
  * there are enough.  NULL and `error` when refused. */
 const struct place *table_place(struct table *table, uint32_t pcpu_count, uint32_t vm_id, uint32_t vcpus,
                                 char *error);
+/* The same, its vCPUs where `pins` say (the first pin_count of them; PIN_NONE: as above). */
+const struct place *table_place_pinned(struct table *table, uint32_t pcpu_count, uint32_t vm_id,
+                                       uint32_t vcpus, const uint8_t *pins, uint32_t pin_count, char *error);
+/* A vmm admits the vCPUs that its VM has a place for, where they were placed: refused otherwise.  Their weight
+ * is the toolstack's word, not the vmm's. */
+enum status table_judge_vcpu(const struct table *table, struct entry *wanted, char *error) BH_NODISCARD;
+/* The weight of a VM's vCPUs, and its cap.  Refused when it has no place or they are out of range. */
+enum status table_set(struct table *table, uint32_t vm_id, uint32_t weight, uint32_t cap,
+                      char *error) BH_NODISCARD;
+/* Of a VM; 0: none. */
+uint32_t table_cap(const struct table *table, uint32_t vm_id);
 /* False: it has no place. */
 bool table_pause(struct table *table, uint32_t vm_id, bool is_paused) BH_NODISCARD;
 bool table_is_paused(const struct table *table, uint32_t vm_id);

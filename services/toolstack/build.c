@@ -75,7 +75,14 @@ static void step_begin(struct toolstack *ts, struct vm *vm, uint32_t step)
 
 static enum status vm_place(struct toolstack *ts, struct vm *vm, bh_PlaceReply *reply, char *error)
 {
-    bh_PlaceRequest request = {.vm_id = vm_id(vm), .vcpus = vm->config.vcpus};
+    bh_PlaceRequest request = {.vm_id = vm_id(vm),
+                               .vcpus = vm->config.vcpus,
+                               .weight = vm->config.weight,
+                               .cap = vm->config.cap};
+
+    _Static_assert(sizeof request.pins.bytes == sizeof vm->config.pins.bytes, "a pin for each vCPU");
+    request.pins.size = vm->config.pins.size;
+    memcpy(request.pins.bytes, vm->config.pins.bytes, sizeof request.pins.bytes);
 
     step_begin(ts, vm, STEP_SCHED);
     enum status status = sched_rpc_place(CAP_SCHED, &request, reply, NULL, bh_after_ms(ASK_MS));

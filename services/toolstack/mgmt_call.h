@@ -10,6 +10,8 @@
 #include "net.pb.h"
 #include "toolstack.h"
 
+#define WEIGHT_MOST 65535u
+
 /* Say why in call->error; returns `status` (bh_MgmtStatus_...), which is not MGMT_OK. */
 uint32_t refuse(struct wire_call *call, uint32_t status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -2,7 +2,13 @@
 /*
  * mgmt_change.c - what a client changes of VMs that are there: their time, disks, interfaces, configuration
  */
+#include <stdio.h>
+
+#include "caps_toolstack.h"
 #include "mgmt_call.h"
+#include "sched_rpc.h"
+
+#define PIN_NONE 0xffu /* idl/vm.proto: sched chooses */
 
 static uint32_t later(struct wire_call *call, const char *text, const char *what)
 {
@@ -15,11 +21,131 @@ static uint32_t later(struct wire_call *call, const char *text, const char *what
                   what);
 }
 
+/* ---- time ------------------------------------------------------------------------------------------- */
+
+/* The pCPU that sched has each vCPU of a VM on: false, at least one is not where its pin says. */
+static bool pins_are_in_force(const struct vm *vm)
+{
+    bh_SchedInfoReply row;
+
+    for (uint32_t i = 0; i < INFO_ROWS_MAX && info_sched_row(i, false, &row); i++)
+        if (row.vm_id == vm_id(vm) && !row.service && row.vcpu < vm->config.pins.size &&
+            vm->config.pins.bytes[row.vcpu] != PIN_NONE && vm->config.pins.bytes[row.vcpu] != row.pcpu)
+            return false;
+    return true;
+}
+
+static void pin(bh_VmConfig *config, const bh_MgmtVcpuPinRequest *request)
+{
+    while (config->pins.size < config->vcpus)
+        config->pins.bytes[config->pins.size++] = PIN_NONE;
+    for (uint32_t v = 0; v < config->vcpus; v++)
+        if (request->all || request->vcpu == v)
+            config->pins.bytes[v] = (uint8_t)request->pcpu;
+}
+
 uint32_t mgmt_on_vcpu_pin(struct wire_call *call, const bh_MgmtVcpuPinRequest *request, bh_MgmtVmReply *reply)
 {
-    (void)reply;
-    return later(call, request->vm, "move a vCPU");
+    static bh_InitInfoReply info;
+    enum status asked = info_init(&info);
+    uint32_t status;
+    struct vm *vm = vm_asked(call, request->vm, &status);
+
+    if (!vm)
+        return status;
+    if (asked != OK)
+        return service_fails(call, "init", asked);
+    if (!request->all && request->vcpu >= vm->config.vcpus)
+        return refuse(call, bh_MgmtStatus_MGMT_BAD_REQUEST, "%s: there is no vCPU %u, only 0 to %u",
+                      vm->config.name, request->vcpu, vm->config.vcpus - 1);
+    if (request->pcpu >= info.pcpus)
+        return refuse(call, bh_MgmtStatus_MGMT_BAD_REQUEST, "%s: there is no pCPU %u, only 0 to %u",
+                      vm->config.name, request->pcpu, info.pcpus - 1);
+    pin(&vm->config, request);
+    toolstack_save_config(call->context, vm);
+    reply_vm(reply, vm);
+    reply->unchanged = vm->state != VM_OFF && pins_are_in_force(vm);
+    if (!reply->unchanged)
+        snprintf(reply->text, sizeof reply->text, "%s", vm->state == VM_OFF ? "" :
+                 "from its next start (a reboot, too): a vCPU that exists stays on its pCPU");
+    return bh_MgmtStatus_MGMT_OK;
 }
+
+static uint32_t sched_judge(struct wire_call *call, const struct vm *vm, uint32_t weight, uint32_t cap)
+{
+    if (weight > WEIGHT_MOST)
+        return refuse(call, bh_MgmtStatus_MGMT_BAD_REQUEST, "%s: weight %u is not within 1 to %u",
+                      vm->config.name, weight, WEIGHT_MOST);
+    if (cap > 100 * vm->config.vcpus)
+        return refuse(call, bh_MgmtStatus_MGMT_BAD_REQUEST,
+                      "%s: cap %u is not within 0 to %u (100 for each vCPU)", vm->config.name, cap,
+                      100 * vm->config.vcpus);
+    return bh_MgmtStatus_MGMT_OK;
+}
+
+/* Of a VM that exists: sched keeps it until the VM's end. */
+static uint32_t sched_tell(struct wire_call *call, const struct vm *vm, uint32_t weight, uint32_t cap)
+{
+    bh_SetRequest set = {.vm_id = vm_id(vm), .weight = weight, .cap = cap};
+    bh_SchedStatus answer;
+    enum status status = sched_rpc_set(CAP_SCHED, &set, &answer, NULL, bh_after_ms(ASK_MS));
+
+    if (status != OK)
+        return service_fails(call, "sched", status);
+    if (answer.status != OK)
+        return refuse(call, bh_MgmtStatus_MGMT_REFUSED, "%s: %s", vm->config.name, answer.error);
+    return bh_MgmtStatus_MGMT_OK;
+}
+
+uint32_t mgmt_on_sched_set(struct wire_call *call, const bh_MgmtSchedSetRequest *request,
+                           bh_MgmtVmReply *reply)
+{
+    uint32_t status;
+    struct vm *vm = vm_asked(call, request->vm, &status);
+
+    if (!vm)
+        return status;
+    uint32_t weight = request->weight ? request->weight : vm->config.weight;
+    uint32_t cap = request->has_cap ? request->cap : vm->config.cap;
+
+    status = sched_judge(call, vm, weight, cap);
+    if (status == bh_MgmtStatus_MGMT_OK && vm->state != VM_OFF)
+        status = sched_tell(call, vm, weight, cap);
+    if (status != bh_MgmtStatus_MGMT_OK)
+        return status;
+    reply_vm(reply, vm);
+    reply->unchanged = vm->config.weight == weight && vm->config.cap == cap;
+    vm->config.weight = weight;
+    vm->config.cap = cap;
+    toolstack_save_config(call->context, vm);
+    return bh_MgmtStatus_MGMT_OK;
+}
+
+uint32_t mgmt_on_sched_list(struct wire_call *call, const bh_MgmtPageRequest *page, bh_MgmtSchedList *reply)
+{
+    const struct toolstack *ts = call->context;
+    uint32_t first = page->first > VM_ID_MIN ? page->first - VM_ID_MIN : 0;
+
+    for (uint32_t i = first; i < ts->vm_count; i++) {
+        const struct vm *vm = &ts->vms[i];
+
+        if (vm->config.name[0] == 0 || vm->state == VM_OFF)
+            continue;
+        if (reply->vms_count == sizeof reply->vms / sizeof reply->vms[0]) {
+            reply->next = vm_id(vm);
+            break;
+        }
+        bh_MgmtSched *out = &reply->vms[reply->vms_count++];
+
+        out->id = vm_id(vm);
+        snprintf(out->name, sizeof out->name, "%s", vm->config.name);
+        out->weight = vm->config.weight;
+        out->cap = vm->config.cap;
+    }
+    return bh_MgmtStatus_MGMT_OK;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------------ */
 
 uint32_t mgmt_on_mem_set(struct wire_call *call, const bh_MgmtMemSetRequest *request, bh_MgmtVmReply *reply)
 {
@@ -34,20 +160,6 @@ uint32_t mgmt_on_mem_set(struct wire_call *call, const bh_MgmtMemSetRequest *req
         "%s: its memory cannot change: guests have no balloon device, and a VM's memory is given to it "
         "whole at its start",
         vm->config.name);
-}
-
-uint32_t mgmt_on_sched_set(struct wire_call *call, const bh_MgmtSchedSetRequest *request,
-                           bh_MgmtVmReply *reply)
-{
-    (void)reply;
-    return later(call, request->vm, "change weights");
-}
-
-uint32_t mgmt_on_sched_list(struct wire_call *call, const bh_MgmtPageRequest *page, bh_MgmtSchedList *reply)
-{
-    (void)page;
-    (void)reply;
-    return refuse(call, bh_MgmtStatus_MGMT_NOT_SUPPORTED, "this machine cannot list weights yet");
 }
 
 uint32_t mgmt_on_network_attach(struct wire_call *call, const bh_MgmtNetworkAttachRequest *request,

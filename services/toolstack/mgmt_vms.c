@@ -16,7 +16,6 @@
 
 #define VCPUS_MOST 16u
 #define WEIGHT_USUAL 256u
-#define WEIGHT_MOST 65535u
 #define MEMORY_STEP 0x200000ull
 
 /* ---- make ---------------------------------------------------------------------------------------- */
@@ -52,6 +51,9 @@ static uint32_t config_judge(struct wire_call *call, bh_VmConfig *config)
         config->weight = WEIGHT_USUAL;
     if (config->weight > WEIGHT_MOST)
         return refuse(call, bh_MgmtStatus_MGMT_BAD_REQUEST, "cpu_weight: 1 to %u", WEIGHT_MOST);
+    if (config->cap > 100 * config->vcpus)
+        return refuse(call, bh_MgmtStatus_MGMT_BAD_REQUEST, "cap: 0 to %u (100 for each vCPU)",
+                      100 * config->vcpus);
     if (config->kernel[0] == 0 || image_is_missing(ts, config->kernel))
         return refuse(call, bh_MgmtStatus_MGMT_NOT_FOUND, "kernel: there is no image `%s`", config->kernel);
     if (image_is_missing(ts, config->ramdisk))

@@ -33,8 +33,7 @@ static void place(struct vm *vm)
 static void admit(struct vm *vm, uint32_t index)
 {
     struct vm_vcpu *v = &vm->vcpus[index];
-    bh_AdmitRequest request = {
-        .vm_id = vm->config.vm_id, .index = index, .pcpu = v->pcpu, .weight = vm->config.weight};
+    bh_AdmitRequest request = {.vm_id = vm->config.vm_id, .index = index, .pcpu = v->pcpu};
     bh_SchedStatus reply;
     struct rpc_caps caps = {.in_count = 1, .in = {v->sc}};
     enum status status;

@@ -252,6 +252,98 @@ static void paused_vm_keeps_its_vmm_and_its_place(void **state)
     assert_false(table_is_paused(&table, 16));
 }
 
+static void pinned_vcpus_are_where_they_are_pinned(void **state)
+{
+    static const uint8_t pins[3] = {2, PIN_NONE, 2}, wrong[1] = {PCPUS};
+    const struct place *place = table_place_pinned(&table, PCPUS, 16, 4, pins, 3, error);
+
+    (void)state;
+    assert_int_equal(place->pcpus[0], 2);
+    assert_int_not_equal(place->pcpus[1], 2); /* the others keep away from it */
+    assert_int_equal(place->pcpus[2], 2);
+    assert_int_not_equal(place->pcpus[3], 2);
+    assert_null(table_place_pinned(&table, PCPUS, 17, 1, wrong, 1, error));
+    assert_string_equal(error, "vCPU 0 is pinned to pCPU 4, and there are only 0..3");
+}
+
+static void vmm_admits_only_what_its_vm_has_a_place_for(void **state)
+{
+    struct entry vcpu = entry_of(16, 0, 0, 65000);
+
+    (void)state;
+    assert_int_equal(table_judge_vcpu(&table, &vcpu, error), ERR_RIGHT); /* no place */
+    vcpu.pcpu = table_place(&table, PCPUS, 16, 2, error)->pcpus[0];
+    assert_int_equal(table_set(&table, 16, 77, 0, error), OK);
+    assert_int_equal(table_judge_vcpu(&table, &vcpu, error), OK);
+    assert_int_equal(vcpu.weight, 77); /* whatever the vmm said */
+    vcpu.pcpu = (uint16_t)(vcpu.pcpu + 1);
+    assert_int_equal(table_judge_vcpu(&table, &vcpu, error), ERR_RIGHT);
+    vcpu.index = 2;
+    assert_int_equal(table_judge_vcpu(&table, &vcpu, error), ERR_RIGHT);
+    assert_string_equal(error, "x: there is no place for vCPU 2 of VM 16 on pCPU 1");
+}
+
+static uint32_t admit_placed(uint32_t vm_id, uint32_t pcpu, uint32_t weight, uint32_t cap)
+{
+    uint8_t pins[1] = {(uint8_t)pcpu};
+
+    assert_non_null(table_place_pinned(&table, PCPUS, vm_id, 1, pins, 1, error));
+    uint32_t at = admit(entry_of(vm_id, 0, pcpu, 1));
+    assert_int_equal(table_set(&table, vm_id, weight, cap, error), OK);
+    return at;
+}
+
+static void weights_and_caps_are_set_while_it_runs(void **state)
+{
+    uint32_t at = admit_placed(16, 0, 512, 30);
+
+    (void)state;
+    assert_int_equal(table.entries[at].weight, 512);
+    assert_int_equal(table_cap(&table, 16), 30);
+    assert_int_equal(table_cap(&table, 17), 0);
+    assert_int_equal(table_set(&table, 17, 1, 0, error), ERR_EXIST);
+    assert_int_equal(table_set(&table, 16, 0, 0, error), ERR_ARG);
+    assert_int_equal(table_set(&table, 16, WEIGHT_MAX + 1, 0, error), ERR_ARG);
+    assert_int_equal(table_set(&table, 16, 1, 101, error), ERR_ARG);
+    assert_string_equal(error, "cap 101 is not within 0..100 (100 for each vCPU)");
+    assert_int_equal(table.entries[at].weight, 512);
+}
+
+/* The capped one comes last and has its cap as slice; the other has its share of the whole epoch. */
+static void one_cap_is_what_the_others_leave_up_to_it(void **state)
+{
+    uint32_t capped = admit_placed(16, 0, 256, 80), other = admit_placed(17, 0, 256, 0);
+
+    (void)state;
+    admit(entry_of(1, 0, 0, 512));
+    table_plan(&table, 0, SLOT0, &plan);
+    assert_int_equal(plan.count, 3);
+    assert_int_equal(plan.entries[1].sc, SLOT0 + other);
+    assert_int_equal(plan.entries[1].slice_us, EPOCH_US / 2);
+    assert_int_equal(plan.entries[1].flags, 0);
+    assert_int_equal(plan.entries[2].sc, SLOT0 + capped);
+    assert_int_equal(plan.entries[2].slice_us, EPOCH_US * 80 / 100);
+    assert_int_equal(plan.entries[2].flags, PLAN_CAPPED);
+}
+
+static void several_caps_that_do_not_fit_are_shares(void **state)
+{
+    (void)state;
+    admit_placed(16, 0, 256, 80);
+    admit_placed(17, 0, 768, 90);
+    table_plan(&table, 0, SLOT0, &plan);
+    assert_int_equal(plan.entries[0].slice_us, EPOCH_US / 4);
+    assert_int_equal(plan.entries[1].slice_us, EPOCH_US * 3 / 4);
+    assert_int_equal(table_set(&table, 17, 768, 20, error), OK); /* now both fit */
+    table_plan(&table, 0, SLOT0, &plan);
+    assert_int_equal(plan.entries[0].slice_us, EPOCH_US * 80 / 100);
+    assert_int_equal(plan.entries[1].slice_us, EPOCH_US * 20 / 100);
+    assert_int_equal(table_set(&table, 16, 256, 100, error), OK); /* no cap at all */
+    table_plan(&table, 0, SLOT0, &plan);
+    assert_int_equal(plan.entries[0].flags, 0);
+    assert_int_equal(plan.entries[1].slice_us, EPOCH_US * 20 / 100);
+}
+
 static void damaged_table_is_refused(void **state)
 {
     (void)state;
@@ -266,6 +358,8 @@ static void damaged_table_is_refused(void **state)
     table_remove(&table, 0);
     assert_int_equal(table_open(&table, PCPUS), OK);
     table.places[0] = (struct place){.vm_id = 16, .vcpus = 1, .pcpus = {9}};
+    assert_int_equal(table_open(&table, PCPUS), ERR_STATE);
+    table.places[0] = (struct place){.vm_id = 16, .vcpus = 1, .cap = 101};
     assert_int_equal(table_open(&table, PCPUS), ERR_STATE);
 }
 
@@ -287,6 +381,11 @@ int main(void)
         cmocka_unit_test_setup(place_answers_the_same_again, fresh),
         cmocka_unit_test_setup(place_refuses_in_words, fresh),
         cmocka_unit_test_setup(paused_vm_keeps_its_vmm_and_its_place, fresh),
+        cmocka_unit_test_setup(pinned_vcpus_are_where_they_are_pinned, fresh),
+        cmocka_unit_test_setup(vmm_admits_only_what_its_vm_has_a_place_for, fresh),
+        cmocka_unit_test_setup(weights_and_caps_are_set_while_it_runs, fresh),
+        cmocka_unit_test_setup(one_cap_is_what_the_others_leave_up_to_it, fresh),
+        cmocka_unit_test_setup(several_caps_that_do_not_fit_are_shares, fresh),
         cmocka_unit_test_setup(damaged_table_is_refused, fresh),
     };
 

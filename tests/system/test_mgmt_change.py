@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a client changes of VMs that are there: their time, their interfaces and disks, their configuration."""
+
+import pytest
+
+from mgmt_client import Client, Refused, pb
+from test_mgmt import Managed, config, wait_for
+
+ECHO = "image/0-echo.bin"
+RESTART = 1
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "mgmt.sock"
+
+
+def refused(client, name, status, text, **fields):
+    with pytest.raises(Refused) as refusal:
+        client.call(name, **fields)
+    assert refusal.value.status == status
+    assert text in refusal.value.text
+
+
+def create(client, name, **more):
+    client.call("Create", config(name, ECHO, on_reboot=RESTART, **more))
+    console = client.console(name)
+    console.expect("echo is up")
+    return console
+
+
+def busy(client, name, **more):
+    console = create(client, name, **more)
+    console.type("B")
+    console.expect("B")
+    return console
+
+
+def run_us(client, *names):
+    found = {vm.name: sum(vcpu.run_us for vcpu in vm.vcpus) for vm in client.pages("Stats", "vms")}
+    return [found[name] for name in names] + [client.call("Stats", first=0).uptime_us]
+
+
+def used(client, *names, ms=200):
+    """How much of a pCPU each had, while the machine's clock went on by so much."""
+    start = run_us(client, *names)
+    wait_for(lambda: run_us(client, *names)[-1] - start[-1] > ms * 1000, 60)
+    end = run_us(client, *names)
+    return [(b - a) / (end[-1] - start[-1]) for a, b in zip(start[:-1], end[:-1])]
+
+
+def test_weights_and_caps_are_felt_at_once(tmp_path, path):
+    # On a loaded host a slice of wall time is as long as the host pleases: so time is counted in instructions.
+    with Managed(tmp_path, path, "--cpus", "1", "--icount"):
+        with Client(path) as client:
+            busy(client, "one")
+            busy(client, "two")
+            one, two = used(client, "one", "two")
+            assert 0.8 < one / two < 1.25
+            assert not client.call("SchedSet", vm="one", weight=768).unchanged
+            assert client.call("SchedSet", vm="one", weight=768, has_cap=True, cap=0).unchanged
+            one, two = used(client, "one", "two")
+            assert 2.2 < one / two < 4
+            assert client.call("VcpuList", vm="one").vcpus[0].weight == 768
+            client.call("SchedSet", vm="one", has_cap=True, cap=20)
+            one, two = used(client, "one", "two")
+            assert 0.1 < one < 0.23 and two > 0.5
+            rows = {vm.name: (vm.weight, vm.cap) for vm in client.pages("SchedList", "vms")}
+            assert rows == {"one": (768, 20), "two": (256, 0)}
+            refused(client, "SchedSet", "MGMT_BAD_REQUEST", "cap 101 is not within 0 to 100", vm="one", has_cap=True, cap=101)
+            refused(client, "SchedSet", "MGMT_BAD_REQUEST", "weight 65536", vm="one", weight=65536)
+            refused(client, "SchedSet", "MGMT_NOT_FOUND", "nobody", vm="nobody", weight=1)
+
+
+def test_caps_survive_a_restart_of_sched(tmp_path, path):
+    with Managed(tmp_path, path, "--append-options", "crash=sched:9000") as machine:
+        with Client(path) as client:
+            busy(client, "capped", cap=20, pins=b"\3")
+            create(client, "other", pins=b"\3")
+            machine.expect("sched faulted", timeout=60)
+            client.call("SchedSet", vm="other", weight=512)  # makes the plan of that pCPU anew
+            assert used(client, "capped", ms=1000)[0] < 0.5
+            assert [(vm.weight, vm.cap) for vm in client.pages("SchedList", "vms")] == [(256, 20), (512, 0)]
+            client.call("SchedSet", vm="capped", has_cap=True, cap=0)
+            wait_for(lambda: used(client, "capped", ms=1000)[0] > 0.5, 60)
+
+
+def test_weight_cap_and_pins_are_those_of_the_next_start_too(tmp_path, path):
+    with Managed(tmp_path, path, "--append-options", "crash=toolstack:9000") as machine:
+        with Client(path) as client:
+            console = create(client, "vm", vcpus=2, cap=150, weight=100)
+            client.call("SchedSet", vm="vm", has_cap=True, cap=70)
+            pcpus = [vcpu.pcpu for vcpu in client.call("VcpuList", vm="vm").vcpus]
+            assert len(set(pcpus)) == 2
+            other = next(pcpu for pcpu in range(4) if pcpu not in pcpus)
+            assert client.call("VcpuPin", vm="vm", vcpu=1, pcpu=pcpus[1]).unchanged
+            assert "from its next start" in client.call("VcpuPin", vm="vm", all=True, pcpu=other).text
+            refused(client, "VcpuPin", "MGMT_BAD_REQUEST", "no vCPU 2, only 0 to 1", vm="vm", vcpu=2, pcpu=0)
+            refused(client, "VcpuPin", "MGMT_BAD_REQUEST", "no pCPU 4, only 0 to 3", vm="vm", pcpu=4)
+            assert [vcpu.pcpu for vcpu in client.call("VcpuList", vm="vm").vcpus] == pcpus
+            machine.expect("toolstack faulted", timeout=60)
+            console.type("r")
+            console.expect("echo is up")
+            vcpus = client.call("VcpuList", vm="vm").vcpus
+            assert [(vcpu.pcpu, vcpu.weight) for vcpu in vcpus] == [(other, 100)] * 2
+            assert client.pages("SchedList", "vms")[0].cap == 70
+            # Of a VM that is off, too.
+            assert client.call("VcpuPin", vm="known", pcpu=2).text == ""
+            client.call("SchedSet", vm="known", weight=99)
+            client.call("Start", vm="known")
+            client.console("known").expect("echo is up")
+            vcpu = client.call("VcpuList", vm="known").vcpus[0]
+            assert (vcpu.pcpu, vcpu.weight) == (2, 99)
+            bad = pb.MgmtCreateRequest(config={"name": "far", "kernel": ECHO, "memory_bytes": 8 << 20, "vcpus": 1, "pins": b"\7"})
+            with pytest.raises(Refused) as refusal:
+                client.call("Create", bad)
+            assert "vCPU 0 is pinned to pCPU 7" in refusal.value.text
