@@ -31,8 +31,8 @@ void sched_on_place(struct rpc_call *call, const bh_PlaceRequest *req, bh_PlaceR
     }
     rep->status = OK;
     if (call->badge == SCHED_TOOLSTACK_BADGE)
-        rep->status = table_set(sched->table, vm_id, req->weight ? req->weight : WEIGHT_USUAL, req->cap,
-                                rep->error);
+        rep->status =
+            table_set(sched->table, vm_id, req->weight ? req->weight : WEIGHT_USUAL, req->cap, rep->error);
     if (rep->status != OK)
         return;
     rep->pcpus_count = (pb_size_t)place->vcpus;

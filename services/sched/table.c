@@ -355,8 +355,9 @@ static struct demand demand_of(const struct table *table, uint32_t pcpu)
 
 /*
  * Slices are proportional to weights.  With capped guests in the plan those of guests are shares of the whole
- * epoch, and capped ones come last, with their cap as slice: so they get what the others leave of the epoch, up
- * to the cap.  Several whose caps are more than that get their share at most, or the first would have it all.
+ * epoch, and capped ones come last, with their cap as slice: so they get what the others leave of the epoch,
+ * up to the cap.  Several whose caps are more than that get their share at most, or the first would have it
+ * all.
  */
 static uint32_t slice_us(const struct demand *demand, const struct entry *entry, uint32_t cap)
 {

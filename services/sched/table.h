@@ -78,8 +78,8 @@ const struct place *table_place(struct table *table, uint32_t pcpu_count, uint32
 /* The same, its vCPUs where `pins` say (the first pin_count of them; PIN_NONE: as above). */
 const struct place *table_place_pinned(struct table *table, uint32_t pcpu_count, uint32_t vm_id,
                                        uint32_t vcpus, const uint8_t *pins, uint32_t pin_count, char *error);
-/* A vmm admits the vCPUs that its VM has a place for, where they were placed: refused otherwise.  Their weight
- * is the toolstack's word, not the vmm's. */
+/* A vmm admits the vCPUs that its VM has a place for, where they were placed: refused otherwise.  Their
+ * weight is the toolstack's word, not the vmm's. */
 enum status table_judge_vcpu(const struct table *table, struct entry *wanted, char *error) BH_NODISCARD;
 /* The weight of a VM's vCPUs, and its cap.  Refused when it has no place or they are out of range. */
 enum status table_set(struct table *table, uint32_t vm_id, uint32_t weight, uint32_t cap,

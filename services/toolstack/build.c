@@ -75,10 +75,8 @@ static void step_begin(struct toolstack *ts, struct vm *vm, uint32_t step)
 
 static enum status vm_place(struct toolstack *ts, struct vm *vm, bh_PlaceReply *reply, char *error)
 {
-    bh_PlaceRequest request = {.vm_id = vm_id(vm),
-                               .vcpus = vm->config.vcpus,
-                               .weight = vm->config.weight,
-                               .cap = vm->config.cap};
+    bh_PlaceRequest request = {
+        .vm_id = vm_id(vm), .vcpus = vm->config.vcpus, .weight = vm->config.weight, .cap = vm->config.cap};
 
     _Static_assert(sizeof request.pins.bytes == sizeof vm->config.pins.bytes, "a pin for each vCPU");
     request.pins.size = vm->config.pins.size;

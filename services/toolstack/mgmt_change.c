@@ -66,8 +66,10 @@ uint32_t mgmt_on_vcpu_pin(struct wire_call *call, const bh_MgmtVcpuPinRequest *r
     reply_vm(reply, vm);
     reply->unchanged = vm->state != VM_OFF && pins_are_in_force(vm);
     if (!reply->unchanged)
-        snprintf(reply->text, sizeof reply->text, "%s", vm->state == VM_OFF ? "" :
-                 "from its next start (a reboot, too): a vCPU that exists stays on its pCPU");
+        snprintf(reply->text, sizeof reply->text, "%s",
+                 vm->state == VM_OFF
+                     ? ""
+                     : "from its next start (a reboot, too): a vCPU that exists stays on its pCPU");
     return bh_MgmtStatus_MGMT_OK;
 }
 

@@ -79,7 +79,8 @@ def test_caps_survive_a_restart_of_sched(tmp_path, path):
             create(client, "other", pins=b"\3")
             machine.expect("sched faulted", timeout=60)
             client.call("SchedSet", vm="other", weight=512)  # makes the plan of that pCPU anew
-            assert used(client, "capped", ms=1000)[0] < 0.5
+            # In wall time: a host that stops the pCPU in the middle of a slice makes it longer; not always.
+            wait_for(lambda: used(client, "capped", ms=500)[0] < 0.4, 60)
             assert [(vm.weight, vm.cap) for vm in client.pages("SchedList", "vms")] == [(256, 20), (512, 0)]
             client.call("SchedSet", vm="capped", has_cap=True, cap=0)
             wait_for(lambda: used(client, "capped", ms=1000)[0] > 0.5, 60)

@@ -55,6 +55,8 @@ static void config_print(const bh_VmConfig *config)
         line_print("ramdisk", "%s", config->ramdisk);
     line_print("extra", "%s", config->extra);
     line_print("cpu_weight", "%u", (unsigned)config->weight);
+    if (config->cap)
+        line_print("cap", "%u", (unsigned)config->cap);
     line_print("on_poweroff", "%s", on_event_word(config->on_poweroff));
     line_print("on_reboot", "%s", on_event_word(config->on_reboot));
     line_print("on_crash", "%s", on_event_word(config->on_crash));

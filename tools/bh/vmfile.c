@@ -311,6 +311,7 @@ struct vm vm_read_with(const char *path, char *const *assignments, unsigned coun
     read_uuid(&r);
     read_vcpus(&r);
     vm.config.weight = (uint32_t)read_number(&r, "cpu_weight", 1, WEIGHT_MAX, WEIGHT_USUAL);
+    vm.config.cap = (uint32_t)read_number(&r, "cap", 0, 100ul * vm.config.vcpus, 0);
     vm.kernel = read_image(&r, "kernel", vm.config.kernel, sizeof(vm.config.kernel));
     vm.ramdisk = read_image(&r, "ramdisk", vm.config.ramdisk, sizeof(vm.config.ramdisk));
     if (!vm.kernel && !vm.config.kernel[0])
