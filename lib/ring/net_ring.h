@@ -90,6 +90,16 @@ static inline uint32_t net_pages_count(uint32_t bytes)
     return (bytes + NET_PAGE_BYTES - 1u) / NET_PAGE_BYTES;
 }
 
+/* How many pages from pages[first] on, of `count`, lie behind one another in the pool. */
+static inline uint32_t net_pages_row(const struct net_descriptor *descriptor, uint32_t first, uint32_t count)
+{
+    uint32_t row = 1;
+
+    while (first + row < count && descriptor->pages[first + row] == descriptor->pages[first] + row)
+        row++;
+    return row;
+}
+
 /* ---- making and starting ---------------------------------------------------------------------- */
 
 /* netdrv, at Attach, for each lane: empty, with this generation (never 0). */

@@ -122,6 +122,7 @@ struct netdrv {
     uint32_t again;       /* bit per port: it may have packets for us now */
     uint32_t news;        /* bit per port: there are new packets in its lane */
     uint32_t room;        /* bit per port: there is new room in its vmm's lane */
+    uint32_t timed;       /* bit per port: somebody waits for it, or it for the clock; perhaps no longer */
     uint32_t turn;        /* the port that is served first next time */
     uint64_t now_us, now_ms;
     uint64_t next_tick_ms;

@@ -71,6 +71,7 @@ static bool port_wait(struct netdrv *drv, struct port *port, uint32_t source, ui
     if (port->stalled)
         return false;
     port->waiting |= 1u << source;
+    drv->timed |= 1u << port_number(drv, port);
     if (!net_producer_may_sleep(&port->to, net_pages_count(length)))
         waiting_end(drv, port); /* room came meanwhile: it is taken in the next pass */
     return true;
@@ -80,8 +81,8 @@ uint64_t ports_next_us(const struct netdrv *drv)
 {
     uint64_t next = NEVER;
 
-    for (uint32_t i = 0; i < PORTS_MAX; i++) {
-        const struct port *port = &drv->ports[i];
+    for (uint32_t left = drv->timed; left != 0; left &= left - 1u) {
+        const struct port *port = &drv->ports[__builtin_ctz(left)];
         uint64_t at = port->waiting ? port->patience_from + port->patience_us : NEVER;
 
         if (port->resume_ms && port->resume_ms * 1000u < at)
@@ -94,15 +95,18 @@ uint64_t ports_next_us(const struct netdrv *drv)
 
 void ports_clock(struct netdrv *drv)
 {
-    for (uint32_t i = 0; i < PORTS_MAX; i++) {
-        struct port *port = &drv->ports[i];
+    for (uint32_t left = drv->timed; left != 0; left &= left - 1u) {
+        uint32_t bit = left & -left;
+        struct port *port = &drv->ports[__builtin_ctz(left)];
 
         if (port->resume_ms && port->resume_ms <= drv->now_ms) {
             port->resume_ms = 0;
-            drv->again |= 1u << i;
+            drv->again |= bit;
         }
         if (port->waiting && drv->now_us - port->patience_from >= port->patience_us)
             waiting_end(drv, port); /* they find it without patience */
+        if (!port->resume_ms && !port->waiting)
+            drv->timed &= ~bit;
     }
 }
 
@@ -140,12 +144,9 @@ struct sink {
 
 static void sink_advance(struct sink *sink)
 {
-    const uint8_t *pages = sink->descriptor->pages;
-    uint32_t row = 1, first = pages[sink->next];
+    uint32_t row = net_pages_row(sink->descriptor, sink->next, sink->count);
 
-    while (sink->next + row < sink->count && pages[sink->next + row] == first + row)
-        row++;
-    sink->at = sink->pool + (size_t)first * NET_PAGE_BYTES;
+    sink->at = sink->pool + (size_t)sink->descriptor->pages[sink->next] * NET_PAGE_BYTES;
     sink->room = row * NET_PAGE_BYTES;
     sink->next += row;
 }
@@ -267,12 +268,10 @@ static bool packet_read(const struct netdrv *drv, const struct port *port, const
     struct packet_piece pieces[NET_PACKET_PAGES];
     uint32_t count = 0, pages = net_pages_count(d->length);
 
-    for (uint32_t i = 0; i < pages; i++) {
-        if (count > 0 && d->pages[i] == d->pages[i - 1u] + 1u)
-            pieces[count - 1u].bytes += NET_PAGE_BYTES;
-        else
-            pieces[count++] =
-                (struct packet_piece){pool + (size_t)d->pages[i] * NET_PAGE_BYTES, NET_PAGE_BYTES};
+    for (uint32_t i = 0, row; i < pages; i += row) {
+        row = net_pages_row(d, i, pages);
+        pieces[count++] =
+            (struct packet_piece){pool + (size_t)d->pages[i] * NET_PAGE_BYTES, row * NET_PAGE_BYTES};
     }
     return packet_from_pieces(packet, d->length, &d->offload, pieces, count);
 }
@@ -306,6 +305,7 @@ static bool rate_reached(struct netdrv *drv, struct port *port, const struct pac
     if (wait_ms == 0)
         return true;
     port->resume_ms = drv->now_ms + wait_ms;
+    drv->timed |= 1u << port_number(drv, port);
     return false;
 }
 

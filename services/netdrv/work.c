@@ -46,18 +46,19 @@ static void vmms_signal(struct netdrv *drv)
     drv->room = 0;
 }
 
+static void pump(struct netdrv *drv, uint32_t ports)
+{
+    for (; ports != 0; ports &= ports - 1u)
+        port_pump(drv, &drv->ports[__builtin_ctz(ports)]);
+}
+
+/* From `turn` on, around. */
 static void ports_pump(struct netdrv *drv)
 {
-    uint32_t todo = drv->again;
+    uint32_t todo = drv->again, first = todo & -(1u << drv->turn);
 
-    /* From `turn` on, around: rotated so that the first set bit is the next one. */
-    for (uint32_t i = 0; i < PORTS_MAX && todo != 0; i++) {
-        uint32_t number = (drv->turn + i) % PORTS_MAX;
-
-        if (todo >> number & 1u)
-            port_pump(drv, &drv->ports[number]);
-        todo &= ~(1u << number);
-    }
+    pump(drv, first);
+    pump(drv, todo & ~first);
     drv->turn = (drv->turn + 1u) % PORTS_MAX;
 }
 

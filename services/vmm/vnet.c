@@ -83,12 +83,15 @@ static bool header_judge(const struct vnet *net, const struct virtio_net_header 
 
 static void packet_copy_out(struct vnet *net, const struct net_descriptor *packet)
 {
-    for (uint32_t i = 0, done = 0; done < packet->length; i++) {
-        uint32_t part = least(packet->length - done, NET_PAGE_BYTES);
+    uint32_t count = net_pages_count(packet->length);
 
+    for (uint32_t i = 0, row; i < count; i += row) {
+        uint32_t done = i * NET_PAGE_BYTES;
+
+        row = net_pages_row(packet, i, count);
         vring_copy_from(&net->sending, HEADER_BYTES + done,
-                        net->to_pool + (size_t)packet->pages[i] * NET_PAGE_BYTES, part);
-        done += part;
+                        net->to_pool + (size_t)packet->pages[i] * NET_PAGE_BYTES,
+                        least(packet->length - done, row * NET_PAGE_BYTES));
     }
 }
 
@@ -265,11 +268,12 @@ static void buffer_fill(struct vnet *net, const struct vring_chain *chain, uint3
     uint32_t end = net->received + least(chain->writable_bytes - offset, net->packet.length - net->received);
 
     while (net->received < end) {
-        uint32_t in_page = net->received % NET_PAGE_BYTES;
-        uint32_t part = least(end - net->received, NET_PAGE_BYTES - in_page);
-        uint8_t page = net->packet.pages[net->received / NET_PAGE_BYTES];
+        uint32_t page = net->received / NET_PAGE_BYTES, in_page = net->received % NET_PAGE_BYTES;
+        uint32_t row = net_pages_row(&net->packet, page, net_pages_count(end)) * NET_PAGE_BYTES;
+        uint32_t part = least(end - net->received, row - in_page);
 
-        vring_copy_to(chain, offset, net->from_pool + (size_t)page * NET_PAGE_BYTES + in_page, part);
+        vring_copy_to(chain, offset,
+                      net->from_pool + (size_t)net->packet.pages[page] * NET_PAGE_BYTES + in_page, part);
         offset += part;
         net->received += part;
     }

@@ -3,6 +3,8 @@
  * test_machine.c - notifications, physical interrupts, virtual ones from outside, IO spaces without a device,
  * the kernel's log, power
  */
+#include <string.h>
+
 #include "ktest.h"
 
 #define NOTE (FREE + 0)
@@ -557,4 +559,24 @@ TEST(control, off_refuses_what_is_neither_off_nor_reset)
     EXPECT(kt_copy(INIT_SLOT_CONTROL, A, RIGHT_READ), OK);
     EXPECT(bh_control_off(A, 0), ERR_RIGHT);
     EXPECT(kt_delete(A), OK);
+}
+
+/* ---- a service's memcpy: from some size on it uses vector registers ---------------------------------------
+ */
+
+TEST(memcpy, copies_much_from_and_to_any_address)
+{
+    static uint8_t from[9000], to[9000];
+
+    for (uint32_t i = 0; i < sizeof from; i++)
+        from[i] = (uint8_t)(i * 7 + i / 251);
+    for (uint32_t shift = 0; shift < 17; shift++) {
+        uint32_t bytes = 8000 + shift * 37;
+
+        memset(to, 0x5a, sizeof to);
+        memcpy(to + shift, from + shift * 3, bytes);
+        EXPECT(memcmp(to + shift, from + shift * 3, bytes), 0);
+        EXPECT(to[shift + bytes], 0x5a);
+        EXPECT(shift == 0 || to[shift - 1] == 0x5a, 1);
+    }
 }

@@ -27,6 +27,13 @@ int our_memcmp(const void *left, const void *right, size_t bytes);
 #undef memset
 #undef memcmp
 
+/* In place of copy_bulk.S, which tests/kernel/test_machine.c tries. */
+void bh_copy_bulk(void *to, const void *from, size_t blocks)
+{
+    for (size_t i = 0; i < blocks * BULK_BLOCK; i++)
+        ((uint8_t *)to)[i] = ((const uint8_t *)from)[i];
+}
+
 #define AREA 512u
 #define SIZES 200u
 
@@ -51,6 +58,21 @@ static void memcpy_writes_what_it_should_and_nothing_else(void **state)
             memcpy(theirs + shift % 8 + 16, from + shift / 8, bytes);
             assert_memory_equal(ours, theirs, AREA);
         }
+    }
+}
+
+static void memcpy_copies_much_as_well(void **state)
+{
+    static uint8_t large[BULK_LEAST * 2], copy[BULK_LEAST * 2 + 2];
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof large; i++)
+        large[i] = (uint8_t)(i * 7 + i / 251);
+    for (unsigned bytes = BULK_LEAST - 2; bytes < BULK_LEAST + 2 * BULK_BLOCK; bytes++) {
+        memset(copy, 0x5a, sizeof copy);
+        our_memcpy(copy + 1, large + bytes % 9, bytes);
+        assert_memory_equal(copy + 1, large + bytes % 9, bytes);
+        assert_true(copy[0] == 0x5a && copy[bytes + 1] == 0x5a);
     }
 }
 
@@ -102,6 +124,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memcpy_writes_what_it_should_and_nothing_else),
+        cmocka_unit_test(memcpy_copies_much_as_well),
         cmocka_unit_test(memmove_is_right_for_every_overlap),
         cmocka_unit_test(memset_writes_what_it_should_and_nothing_else),
         cmocka_unit_test(memcmp_finds_the_first_difference),
