@@ -58,9 +58,10 @@ reasons = {}
 
 
 def run(command, timeout, stdin=subprocess.DEVNULL):
-    done = subprocess.run(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
+    """What it wrote; errors (QEMU's warnings too) behind it, not in the middle of a line."""
+    done = subprocess.run(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
                           check=False, cwd=TOP)
-    return done.stdout.decode("utf-8", "replace")
+    return (done.stdout + done.stderr).decode("utf-8", "replace")
 
 
 def measure(name, function):

@@ -29,7 +29,7 @@ def run_machine(cpus, *arguments):
     command = [TOP / "build/bh", "run", "--init", TOP / "build/tests/kernel/ktest.elf", "--cpus", str(cpus),
                "--timeout", str(SECONDS), *arguments]
     done = subprocess.run(command, cwd=TOP, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", timeout=SECONDS + 30, check=False)
+                          stderr=subprocess.PIPE, text=True, errors="replace", timeout=SECONDS + 30, check=False)
     said = {}
     lines = []
     for line in done.stdout.splitlines():
@@ -38,7 +38,7 @@ def run_machine(cpus, *arguments):
         if match:
             said[match[2]] = (match[1], "\n".join(lines))
             lines = []
-    return said, f"status {done.returncode}:\n" + "\n".join(lines[-40:])
+    return said, f"status {done.returncode}:\n" + "\n".join([*lines[-40:], done.stderr])
 
 
 @pytest.fixture(scope="module")
