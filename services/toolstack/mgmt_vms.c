@@ -36,6 +36,14 @@ static bool image_is_missing(struct toolstack *ts, const char *name)
     return image_is_upload(name) && !image_find(ts, name);
 }
 
+/* A client tells the time that it is now; a VM counts from the machine's start.  0: it told none. */
+static uint64_t time_at_start(uint64_t seconds)
+{
+    uint64_t up = bh_ticks_to_us(bh_now()) / 1000000u;
+
+    return seconds > up ? seconds - up : seconds;
+}
+
 static uint32_t config_judge(struct wire_call *call, bh_VmConfig *config)
 {
     struct toolstack *ts = call->context;
@@ -62,6 +70,7 @@ static uint32_t config_judge(struct wire_call *call, bh_VmConfig *config)
         if (memcmp(config->uuid, no_uuid, sizeof no_uuid) != 0 && ts->vms[i].config.name[0] != 0 &&
             memcmp(ts->vms[i].config.uuid, config->uuid, sizeof no_uuid) == 0)
             return refuse(call, bh_MgmtStatus_MGMT_EXISTS, "uuid: %s has it", ts->vms[i].config.name);
+    config->epoch_seconds = time_at_start(config->epoch_seconds);
     return bh_MgmtStatus_MGMT_OK;
 }
 

@@ -161,7 +161,9 @@ def test_vm_from_uploads_starts_again_and_leaves_nothing(tmp_path, path):
             data = ECHO.read_bytes()
             image = client.upload(data, "echo.bin", digest=bytes(32))
             assert other.upload_begin(data, "echo.bin", digest=bytes(32)) == (None, image)
-            request = config("guest", image, on_reboot=RESTART)
+            request = config("guest", image, on_reboot=RESTART, epoch_seconds=1_700_000_000)
+            wait_for(lambda: client.machine().uptime_us > 2_000_000)
+            up = client.machine().uptime_us // 1_000_000
             made = client.call("Create", request)
             assert made.name == "guest"
             with pytest.raises(Refused) as refusal:
@@ -173,6 +175,8 @@ def test_vm_from_uploads_starts_again_and_leaves_nothing(tmp_path, path):
             for name in ("guest", str(made.id), request.config.uuid.hex()):
                 info = other.call("VmInfo", vm=name)
                 assert info.vm.id == made.id and info.config.uuid == request.config.uuid
+            # What it was at the machine's start: the VM's clock counts from there.
+            assert up <= 1_700_000_000 - info.config.epoch_seconds <= other.machine().uptime_us // 1_000_000
             console.type("hello")
             console.expect("hello")
             console.type("r")
