@@ -2,7 +2,7 @@
 """VM files as people of Xen write them: each key of xl.cfg(5) is honoured, or refused by its name and line.
 
 The list of keys is read from Xen's own manual pages (Debian's xen-utils-common: installed, or unpacked below build/ by
-tools/fetch-xen-doc), so that a key we forgot fails.  Nothing here starts QEMU.
+tools/fetch-xen-doc), so that a key we forgot fails.  Only the last test starts a machine.
 """
 
 import gzip
@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import mgmt_client
-from machine import TOP
+from machine import TOP, Machine
 
 vm_pb2 = mgmt_client.pb.vm__pb2
 BH = TOP / "build/bh"
@@ -203,6 +203,12 @@ def test_it_is_accepted(tmp_path, lines):
 @pytest.mark.parametrize("lines, wrong", [
     ("maxmem = 512", "4: maxmem: there is no balloon: it must be what memory is, which is 256"),
     ("vcpus = 2\nmaxvcpus = 4", "5: maxvcpus: vCPUs are not plugged in later"),
+    ("cpus = '0-3,^0-3'", "4: cpus: '0-3,^0-3': no pCPU is left"),
+    ("cpus = 'all,^1'", "all stands alone"),
+    ("cpus = 'nodes:0'", "a machine has one NUMA node"),
+    ("vcpus = 2\ncpus = ['1', '2', '3']", "5: cpus: 3 entries for 2 vCPUs"),
+    ("vcpus = 2\ncpus = ['1', ['2']]", "5: cpus: entry 2 is not a text"),
+    ("vcpus = 2\ncpus = '3-5'", "5: cpus: vCPU 1 is to be on pCPU 4: of --cpus 4 the last is 3"),
     ("on_watchdog = 'restart'", "4: on_watchdog: a watchdog that runs out is a crash here"),
     ("on_crash = 'rename-restart'", "4: on_crash: 'rename-restart': a VM keeps its name"),
     ("on_crash = 'coredump-restart'", "4: on_crash: 'coredump-restart': no memory of a VM is written out"),
@@ -242,6 +248,13 @@ def test_it_is_refused(tmp_path, lines, wrong):
 def test_maxmem_alone_is_the_memory(tmp_path):
     path = vm_file(tmp_path, "", memory="maxmem = 64")
     assert next(configs(tmp_path, path)).memory_bytes == 64 << 20
+
+
+@pytest.mark.parametrize("lines, pins", [
+    ("", []), ("cpus = ''", [255] * 3), ("cpus = 'all'", [255] * 3), ("cpus = '2'", [2] * 3), ("cpus = 2", [2] * 3), ("cpus = []", []),
+    ("cpus = '1-3,^2'", [1, 3, 1]), ("cpus = ['3', 'all', '0-1']", [3, 255, 0])])
+def test_vcpus_are_on_the_pcpus_that_the_file_names(tmp_path, lines, pins):
+    assert list(next(configs(tmp_path, vm_file(tmp_path, f"vcpus = 3\n{lines}"))).pins) == pins
 
 
 def test_a_uuid_is_the_files_or_stays_the_same_for_the_file(tmp_path):
@@ -348,5 +361,20 @@ def test_each_key_that_we_lack_is_named_with_its_line(tmp_path):
     status, lines = bh(path)
     assert status == 1
     assert [re.match(r"bh: [^:]*:(\d+): (\w+): ", line).groups() for line in lines] == [
-        ("5", "cpus"), ("6", "device_tree"), ("7", "dtdev"), ("8", "iomem"), ("9", "irqs"), ("10", "passthrough"), ("11", "tee"),
+        ("6", "device_tree"), ("7", "dtdev"), ("8", "iomem"), ("9", "irqs"), ("10", "passthrough"), ("11", "tee"),
         ("12", "vpmu"), ("14", "usbctrl"), ("15", "virtio")]
+
+
+# ---- a machine
+
+
+def test_the_machine_has_it_as_the_file_says(tmp_path):
+    path = tmp_path / "echo.cfg"
+    path.write_text(f"name = 'echo'\nkernel = '{TOP / 'build/guests/tiny/echo.bin'}'\nmaxmem = 8\nvcpus = 2\n"
+                    "cpus = ['3', '1']\ncpu_weight = 512\nuuid = '6ba7b810-9dad-41d1-80b4-00c04fd430c8'\n")
+    with Machine("--later", path, timeout=120) as machine:
+        prompt = machine.prompt()
+        prompt.run("create echo")
+        said = prompt.run("info echo")
+        assert re.search(r"echo\.0 on pCPU 3, weight 512", said) and re.search(r"echo\.1 on pCPU 1, weight 512", said)
+        assert re.search(r"memory +: 8 MiB", said)

@@ -110,6 +110,19 @@ void check_volumes(const struct options *options, const struct vm *vms)
     free(gpt);
 }
 
+void check_pcpus(const struct options *options, const struct vm *vms)
+{
+    for (uint32_t i = 0; i < options->file_count; i++) {
+        const bh_VmConfig *config = &vms[i].config;
+
+        for (uint32_t v = 0; v < config->pins.size; v++)
+            if (config->pins.bytes[v] >= options->cpus && config->pins.bytes[v] != PIN_NONE)
+                fail("%s: cpus: vCPU %u is to be on pCPU %u: of --cpus %u the last is %u",
+                     vm_where(&vms[i], vms[i].cpus_line), v, config->pins.bytes[v], options->cpus,
+                     options->cpus - 1);
+    }
+}
+
 void check_memory(const struct options *options, const struct vm *vms, uint64_t image_bytes)
 {
     uint64_t wanted = 0, left = options->memory_bytes;

@@ -19,6 +19,9 @@ void check_names(const struct options *options, const struct vm *vms);
 /* Each volume is on the disk, and none has a writer besides other users. */
 void check_volumes(const struct options *options, const struct vm *vms);
 
+/* The pCPUs that files name are there. */
+void check_pcpus(const struct options *options, const struct vm *vms);
+
 /* The memory of the VMs that are started fits beside the boot image. */
 void check_memory(const struct options *options, const struct vm *vms, uint64_t image_bytes);
 

@@ -58,6 +58,7 @@ int run_machine(const struct args *args)
     }
     check_names(&options, vms);
     check_volumes(&options, vms);
+    check_pcpus(&options, vms);
 
     fd = options.write_image ? open_named(options.write_image) : open_nameless();
     image_bytes = image_write(fd, &options, vms, options.file_count);

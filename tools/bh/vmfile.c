@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cpulist.h"
 #include "image_names.h"
 #include "vdisk.h"
 #include "vif.h"
@@ -67,6 +68,46 @@ static void read_vcpus(struct reader *r)
         fail_at(r, "maxvcpus", "vCPUs are not plugged in later: it must be what vcpus is, which is %u",
                 vcpus);
     r->vm->config.vcpus = vcpus;
+}
+
+static void pin(struct reader *r, uint32_t vcpu, const char *text)
+{
+    uint32_t pcpus;
+    const char *wrong = cpulist_parse(text, &pcpus);
+
+    if (wrong)
+        fail_at(r, "cpus", "'%s': %s", text, wrong);
+    r->vm->config.pins.bytes[vcpu] = pcpus == CPULIST_ANY ? PIN_NONE : (uint8_t)cpulist_pick(pcpus, vcpu);
+}
+
+/* One text for all vCPUs, or a list with one for each. */
+static void read_pins(struct reader *r)
+{
+    const uint32_t vcpus = r->vm->config.vcpus;
+    XLU_ConfigList *list = NULL;
+    const char *text;
+    int count = 0;
+
+    r->vm->cpus_line = line_of(r, "cpus");
+    if (!r->vm->cpus_line)
+        return;
+    if (xlu_cfg_get_string(r->xlu, "cpus", &text, 1)) {
+        if (xlu_cfg_get_list(r->xlu, "cpus", &list, &count, 1))
+            fail_at(r, "cpus", "a list of pCPUs is needed, as '0-3', or ['2', '3']");
+        if (count && count != (int)vcpus)
+            fail_at(r, "cpus", "%d entries for %u vCPUs: one text for all, or an entry for each", count,
+                    vcpus);
+        if (!count)
+            return;
+    }
+    r->vm->config.pins.size = (pb_size_t)vcpus;
+    for (uint32_t v = 0; v < vcpus; v++) {
+        const char *entry = list ? xlu_cfg_get_listitem(list, (int)v) : text;
+
+        if (!entry)
+            fail_at(r, "cpus", "entry %u is not a text", v + 1);
+        pin(r, v, entry);
+    }
 }
 
 static int hex_digit(char c)
@@ -310,6 +351,7 @@ struct vm vm_read_with(const char *path, char *const *assignments, unsigned coun
     read_memory(&r);
     read_uuid(&r);
     read_vcpus(&r);
+    read_pins(&r);
     vm.config.weight = (uint32_t)read_number(&r, "cpu_weight", 1, WEIGHT_MAX, WEIGHT_USUAL);
     vm.config.cap = (uint32_t)read_number(&r, "cap", 0, 100ul * vm.config.vcpus, 0);
     vm.kernel = read_image(&r, "kernel", vm.config.kernel, sizeof(vm.config.kernel));

@@ -12,11 +12,13 @@
 #include "file.h"
 #include "vm.pb.h"
 
+#define PIN_NONE 0xffu /* in VmConfig.pins: sched chooses */
+
 struct vm {
     const char *path; /* of the file */
     char *kernel; /* paths of the images, from where the tool runs; NULL: none, or a volume of the machine */
     char *ramdisk;
-    uint32_t name_line, kernel_line, ramdisk_line, disk_line, memory_line;
+    uint32_t name_line, kernel_line, ramdisk_line, disk_line, memory_line, cpus_line;
     long clock_ahead;    /* seconds, of UTC */
     uint32_t file_lines; /* lines behind these are the command line's */
     bh_VmConfig config;  /* its kernel and ramdisk are empty but for volumes: image.c names the modules */

@@ -57,8 +57,10 @@ static const struct xlkey keys[] = {
     {"pool", ONLY, "Pool-0", "there is one pool with all pCPUs"},
     {"vcpus", HERE, NULL, "1 to 16; 1 if not given."},
     {"maxvcpus", HERE, NULL, "What `vcpus` is, if given: " NO_HOTPLUG "."},
-    {"cpus", ONLY, "all",
-     "a vCPU has its pCPU from sched when the VM starts; `bh vcpu-pin` says where the next start has it"},
+    {"cpus", HERE, NULL,
+     "The pCPUs that its vCPUs may be on, as `2`, `0-3,^1` or `all`; or a list with an entry for each vCPU. "
+     "A vCPU stays on one "
+     "of them: they take those they may have in turn."},
     {"cpus_soft", ONLY, "all", "vCPUs have no preferences: each stays on one pCPU"},
     {"cpu_weight", HERE, NULL,
      "1 to 65535; 256 if not given. Time is shared in this ratio when it is short."},
