@@ -12,6 +12,7 @@ import os
 import re
 import struct
 import subprocess
+import time
 import uuid
 from pathlib import Path
 
@@ -375,6 +376,7 @@ def test_the_machine_has_it_as_the_file_says(tmp_path):
     with Machine("--later", path, timeout=120) as machine:
         prompt = machine.prompt()
         prompt.run("create echo")
-        said = prompt.run("info echo")
+        while "echo.1 on" not in (said := prompt.run("info echo")):  # its vmm is still at it
+            time.sleep(0.1)
         assert re.search(r"echo\.0 on pCPU 3, weight 512", said) and re.search(r"echo\.1 on pCPU 1, weight 512", said)
         assert re.search(r"memory +: 8 MiB", said)
