@@ -169,6 +169,17 @@ void net_wait(struct net_card *card, uint64_t until)
     irq_unmask();
 }
 
+void net_wait_sent(struct net_card *card)
+{
+    card->transmit.avail[0] = 0;
+    barrier();
+    irq_mask();
+    if (!net_has_room(card))
+        wait_for_interrupt();
+    irq_unmask();
+    card->transmit.avail[0] = 1;
+}
+
 /* ---- frames ----------------------------------------------------------------------------------------- */
 
 void put_bytes(uint8_t *to, const void *from, uint32_t count)

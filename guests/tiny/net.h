@@ -63,6 +63,8 @@ const uint8_t *net_take(struct net_card *card, uint32_t *bytes);
 void net_give_back(struct net_card *card);
 /* Sleep until the card has something to say, or until counter() is at `until`. */
 void net_wait(struct net_card *card, uint64_t until);
+/* Sleep until there is room to send. */
+void net_wait_sent(struct net_card *card);
 
 /* ---- frames: bytes as they are on the wire ---------------------------------------------------------- */
 void put_bytes(uint8_t *to, const void *from, uint32_t count);

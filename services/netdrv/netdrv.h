@@ -80,6 +80,7 @@ struct port {
     struct guard guard;
     struct rate_limit from_limit, to_limit;
     struct bucket flood;
+    struct bucket refusals; /* packets of its own that netdrv may spend time on to drop them */
     struct counters from_vm, to_vm;
 
     bool attached;
@@ -88,7 +89,7 @@ struct port {
     struct net_consumer from;
     struct net_producer to;
 
-    uint64_t resume_ms;     /* its rate allows the next packet then; 0: now */
+    uint64_t resume_ms;     /* its next packet is looked at then, by its rate or its refusals; 0: now */
     uint32_t segments_sent; /* of its packet that waits, when it is cut for its receiver */
     /* How long others have waited for room in `to`: see port_wait(). */
     uint32_t waiting;       /* bit per port whose next packet waits */
@@ -191,6 +192,8 @@ void port_pump(struct netdrv *drv, struct port *port);
 /* Put a packet into its lane; `source`: a port that may wait for room, or SOURCE_*, which cannot. */
 enum fate port_deliver(struct netdrv *drv, struct port *port, uint32_t source, struct packet *packet,
                        const struct inet *in);
+/* A packet of its own was dropped for what it is: too many, and the port rests. */
+void port_refused(struct netdrv *drv, struct port *port);
 /* Its lanes are new. */
 void port_attached(struct netdrv *drv, struct port *port);
 /* Nothing of this port is under way any more, and nobody waits for it. */

@@ -18,6 +18,7 @@
 
 #define PASS_PACKETS 16u
 #define PATIENCE_US 20000u
+#define REST_REFUSALS 32u /* a port that rests does so until it may have so many packets refused */
 
 /* ---- waiting for room -------------------------------------------------------------------------- */
 
@@ -276,6 +277,19 @@ static bool packet_read(const struct netdrv *drv, const struct port *port, const
     return packet_from_pieces(packet, d->length, &d->offload, pieces, count);
 }
 
+/* It is not looked at before that. */
+static void port_rest(struct netdrv *drv, struct port *port, uint64_t wait_ms)
+{
+    port->resume_ms = drv->now_ms + wait_ms;
+    drv->timed |= 1u << port_number(drv, port);
+}
+
+void port_refused(struct netdrv *drv, struct port *port)
+{
+    if (!bucket_take(&port->refusals, 1, drv->now_ms))
+        port_rest(drv, port, bucket_wait_ms(&port->refusals, REST_REFUSALS, drv->now_ms));
+}
+
 /* The reason is counted; true: it may pass. */
 static bool packet_allowed(struct netdrv *drv, struct port *port, struct packet *packet, struct inet *in)
 {
@@ -291,6 +305,7 @@ static bool packet_allowed(struct netdrv *drv, struct port *port, struct packet 
         port->from_vm.dropped_malformed++;
     else
         port->from_vm.dropped_spoofed++;
+    port_refused(drv, port);
     return false;
 }
 
@@ -304,8 +319,7 @@ static bool rate_reached(struct netdrv *drv, struct port *port, const struct pac
     wait_ms = rate_limit_wait_ms(&port->from_limit, packet->length, offload_packets(packet), drv->now_ms);
     if (wait_ms == 0)
         return true;
-    port->resume_ms = drv->now_ms + wait_ms;
-    drv->timed |= 1u << port_number(drv, port);
+    port_rest(drv, port, wait_ms);
     return false;
 }
 
@@ -326,6 +340,7 @@ static bool packet_handle(struct netdrv *drv, struct port *port, const struct ne
 
     if (!packet_read(drv, port, descriptor, &packet)) {
         port->from_vm.dropped_malformed++;
+        port_refused(drv, port);
         return true;
     }
     packet.offload.flags &= (uint8_t)~NET_CHECKSUM_GOOD; /* a VM's word for it is worth nothing */
@@ -362,7 +377,8 @@ static bool lane_drain(struct netdrv *drv, struct port *port)
     bool stays = false;
 
     net_consumer_awake(&port->from);
-    while (!stays && done < PASS_PACKETS && net_ring_take(&port->from, &descriptor, &bad)) {
+    while (!stays && !port->resume_ms && done < PASS_PACKETS &&
+           net_ring_take(&port->from, &descriptor, &bad)) {
         stays = !packet_handle(drv, port, &descriptor);
         if (stays)
             net_ring_put_back(&port->from);
@@ -370,10 +386,12 @@ static bool lane_drain(struct netdrv *drv, struct port *port)
             done++;
     }
     port->from_vm.dropped_malformed += bad;
+    for (uint32_t i = 0; i < bad && !port->resume_ms; i++)
+        port_refused(drv, port);
     net_ring_done(&port->from);
     if (done + bad > 0)
         drv->room |= 1u << port_number(drv, port);
-    return stays || (done < PASS_PACKETS && net_consumer_may_sleep(&port->from));
+    return stays || port->resume_ms || (done < PASS_PACKETS && net_consumer_may_sleep(&port->from));
 }
 
 void port_pump(struct netdrv *drv, struct port *port)

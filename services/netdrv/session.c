@@ -13,6 +13,9 @@
 /* What one VM may flood: broadcasts, multicasts, and what is for somebody unknown. */
 #define FLOOD_RATE 1000u
 #define FLOOD_BURST 500u
+/* What of its packets netdrv drops for what they are, before it lets them wait. */
+#define REFUSALS_RATE 1000u
+#define REFUSALS_BURST 500u
 #define GENERATIONS_PER_START (1u << 20)
 
 struct port *session_find(struct netdrv *drv, uint64_t badge)
@@ -100,6 +103,7 @@ static void port_configure(struct netdrv *drv, struct port *port, const struct p
     limit_configure(&port->from_limit, &config->from_vm, drv->now_ms);
     limit_configure(&port->to_limit, &config->to_vm, drv->now_ms);
     bucket_init(&port->flood, FLOOD_RATE, FLOOD_BURST, drv->now_ms);
+    bucket_init(&port->refusals, REFUSALS_RATE, REFUSALS_BURST, drv->now_ms);
     drv->members[config->network] |= 1u << port_number(drv, port);
 }
 

@@ -50,6 +50,8 @@ static bool flood_allowed(struct netdrv *drv, uint32_t source)
     if (bucket_take(bucket, 1, drv->now_ms))
         return true;
     counters->dropped_flood++;
+    if (source < PORTS_MAX)
+        port_refused(drv, &drv->ports[source]);
     return false;
 }
 

@@ -6,6 +6,8 @@ What a guest sends is in guests/tiny/NAME.c; guests/tiny/sniff.c listens to all 
 
 import re
 
+import pytest
+
 from machine import TOP, Machine
 from mgmt_client import Client
 from wire import Wire
@@ -82,3 +84,49 @@ def test_lies_do_not_leave_the_port(tmp_path):
         assert sent.packets == honest
         assert sent.dropped_spoofed == number_of(said, "told spoofed")
         assert 0 < sent.dropped_malformed <= number_of(said, "told malformed")
+
+
+# ---- floods: on one pCPU, a nanosecond per instruction, so that what others get can be counted
+
+
+STREAM, SINK, STORM = "52:54:00:00:00:02", "52:54:00:00:00:03", "52:54:00:00:00:09"
+ROUND_MS = 200
+
+
+def delivered(directory, storm, stream_vif=""):
+    """What gets from one guest to another in ROUND_MS beside a third with these words: (frames, others, the third's counters)."""
+    directory.mkdir()
+    guests = {"sink": ("sink", f"bridge=br0,mac={SINK},ip=10.0.0.3", f"from={STREAM} ms={ROUND_MS}"),
+              "stream": ("stream", f"bridge=br0,mac={STREAM},ip=10.0.0.2{stream_vif}", f"to={SINK}"),
+              "storm": ("storm", f"bridge=br0,mac={STORM},ip=10.0.0.9", storm)}
+    with Guests(directory, guests, ["--icount", "--cpus", "1"]) as vms:
+        vms.start("storm").expect("storming", SECONDS)
+        sink = vms.start("sink")
+        sink.expect("listening", SECONDS)
+        vms.start("stream")
+        said = sink.expect("PASS sink", SECONDS)
+        return number_of(said, "frames"), number_of(said, "others"), vms.interface("storm").from_vm
+
+
+@pytest.fixture(scope="module")
+def beside_a_spinner(tmp_path_factory):
+    """Frames that two guests exchange while a third only uses its time."""
+    return delivered(tmp_path_factory.mktemp("flood") / "spin", "spin")[0]
+
+
+@pytest.mark.parametrize("words, reason", [("broadcast", "dropped_flood"), ("spoof", "dropped_spoofed"),
+                                           ("flood", "dropped_flood")])
+def test_a_flood_costs_others_less_than_a_tenth(tmp_path, beside_a_spinner, words, reason):
+    """Broadcasts, spoofed frames, frames for nobody, as fast as they can be sent: they wait at the sender."""
+    frames, others, sent = delivered(tmp_path / words, words)
+    assert frames >= 0.9 * beside_a_spinner
+    assert getattr(sent, reason) > 0
+    # What is allowed of a flood: 1000 a second after the first 500 (services/netdrv/session.c).
+    assert others <= (500 + ROUND_MS * 2 if words == "broadcast" else 0)
+
+
+def test_a_rate_holds(tmp_path):
+    """4,000 KB/s, after a tenth of a second's worth at once (services/netdrv/bucket.c)."""
+    frames, _, _ = delivered(tmp_path / "rate", "spin", ",rate=4000KB/s")
+    allowed = 4_000_000 * (ROUND_MS + 100) / 1000
+    assert 0.9 * allowed <= frames * 1514 <= 1.02 * allowed

@@ -591,13 +591,13 @@ static void flood_of_one_vm_is_bounded_and_counted(void **state)
     plug(0, LAB, 0);
     plug(1, LAB, 0);
     plug(2, LAB, 0);
-    for (uint32_t i = 0; i < 2000; i++) {
+    for (uint32_t i = 0; i < 1000; i++) {
         send_udp(0, BROADCAST);
         heard += hears_count(1);
         (void)hears_count(2);
     }
     assert_int_equal(heard, 500);
-    assert_int_equal(from_vm(0)->dropped_flood, 1500);
+    assert_int_equal(from_vm(0)->dropped_flood, 500);
     send_udp(2, BROADCAST); /* another's share is its own */
     assert_int_equal(hears_count(1), 1);
     send_udp(0, 1); /* and what is for somebody is no flood */
@@ -605,6 +605,31 @@ static void flood_of_one_vm_is_bounded_and_counted(void **state)
     pass_ms(1000);
     send_udp(0, BROADCAST);
     assert_int_equal(hears_count(1), 1);
+}
+
+static void vm_that_is_refused_too_often_rests(void **state)
+{
+    (void)state;
+    plug(0, LAB, 0);
+    plug(1, LAB, 0);
+    plug(2, LAB, 0);
+    for (uint32_t i = 0; i < 501; i++) {
+        udp_make(0, 1, 200);
+        mac_put(frame + 6, 2);
+        send_frame(0, 200);
+    }
+    assert_int_equal(from_vm(0)->dropped_spoofed, 501);
+    for (uint32_t i = 0; i < 10; i++)
+        send_udp(0, 1);
+    assert_false(hears(1)); /* they are not looked at */
+    send_udp(2, 1);
+    assert_int_equal(hears_count(1), 1); /* and nobody else waits */
+    pass_ms(31);
+    assert_false(hears(1));
+    pass_ms(1);
+    assert_int_equal(hears_count(1), 10);
+    assert_int_equal(from_vm(0)->packets, 10);
+    assert_int_equal(from_vm(0)->dropped_spoofed, 501);
 }
 
 static void unknown_receivers_outside_are_bounded_known_ones_not(void **state)
@@ -1049,6 +1074,7 @@ int main(void)
         CASE(segments_that_find_no_room_wait_for_it),
         CASE(large_packet_goes_out_whole_only_if_the_nic_cuts),
         CASE(flood_of_one_vm_is_bounded_and_counted),
+        CASE(vm_that_is_refused_too_often_rests),
         CASE(unknown_receivers_outside_are_bounded_known_ones_not),
         CASE(rate_from_a_vm_keeps_its_packets_waiting),
         CASE(rate_to_a_vm_drops_and_counts),
