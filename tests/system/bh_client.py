@@ -8,11 +8,14 @@ import struct
 import subprocess
 import threading
 
+import pexpect
+
 from machine import BH, TOP, Machine, vm_file
 from mgmt_client import CLOSE, HELLO, HELLO_ID, REPLY, REQUEST, SERVICE, message_class, pb
 
 ECHO = TOP / "build/guests/tiny/echo.bin"
 VERB_SECONDS = 60
+ANY = None  # exit status
 
 
 class Result:
@@ -51,8 +54,13 @@ class Host:
     def refused(self, *arguments, status=1, **more):
         """A verb that must fail with this exit status; returns the word and the text of its error."""
         result = self.try_bh(*arguments, "--json", **more)
-        assert result.status == status, f"bh {arguments}: status {result.status}: {result.out}{result.err}"
+        assert result.status == status or (status is ANY and result.status), f"bh {arguments}: status {result.status}: {result.out}{result.err}"
         return result.error["status"], result.error["text"]
+
+    def terminal(self, *arguments):
+        """A verb on a terminal of its own."""
+        return pexpect.spawn(str(BH), list(map(str, arguments)), env=self.environment, encoding="utf-8", echo=False,
+                             timeout=VERB_SECONDS, dimensions=(24, 200))
 
     def start(self, *arguments, **more):
         """A verb that goes on in the background."""

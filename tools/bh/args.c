@@ -91,6 +91,12 @@ static void args_take(struct args *args, const struct option_spec *option, const
         args->timeout_seconds = (unsigned)args_number("--timeout", value, 1, TIMEOUT_MOST);
 }
 
+/* `shutdown --machine`: no name behind it, the default one is meant. */
+static bool is_bare_machine(const struct verb *verb, const struct option_spec *option, const char *value)
+{
+    return verb->takes_bare_machine && option == &options_of_asking[0] && (!value || *value == '-');
+}
+
 static void args_count_check(const struct args *args)
 {
     const struct verb *verb = args->verb;
@@ -113,8 +119,13 @@ struct args args_parse(const struct verb *verb, int argc, char **argv)
     args.given = must_alloc((unsigned long)argc * sizeof(args.given[0]));
     opterr = 0;
     while ((key = getopt_long(argc, argv, parser.shorts, parser.longs, NULL)) != -1) {
-        option = parser_option(&parser, key);
-        if (!option)
+        option = parser_option(&parser, key == ':' ? optopt : key);
+        if (option && is_bare_machine(verb, option, key == ':' ? NULL : optarg)) {
+            optind -= key != ':';
+            args_take(&args, option, NULL);
+            continue;
+        }
+        if (!option || key == ':')
             fail_usage("%s: %s: %s", verb->name, argv[optind - 1],
                        key == ':' ? "its value is missing" : "there is no such option, or it takes no value");
         args_take(&args, option, optarg);

@@ -27,6 +27,14 @@
 
 #define PATIENCE_SECONDS 60u /* for each answer; a machine that boots answers HELLO when it is up */
 
+/* A frame of the stream that a request begins may be in front of the REPLY. */
+#define EARLY_MAX 4u
+
+struct early {
+    struct frame frame;
+    uint8_t payload[MGMT_HELLO_PAYLOAD_MAX]; /* CREDIT and END: nothing larger comes before we gave credit */
+};
+
 struct client {
     int fd;
     char *where;
@@ -39,6 +47,8 @@ struct client {
     struct frame_reader reader;
     uint8_t in[FRAME_BYTES_MAX];
     size_t in_at, in_count;
+    struct early early[EARLY_MAX];
+    unsigned early_count, early_at; /* early[early_at .. early_count) were not handed out yet */
 };
 
 static int64_t now_ms(void)
@@ -150,6 +160,10 @@ static _Noreturn void fail_silent(const struct client *c, const char *what)
 
 bool client_frame(struct client *c, struct frame *frame, unsigned milliseconds)
 {
+    if (c->early_at < c->early_count) {
+        *frame = c->early[c->early_at++].frame;
+        return true;
+    }
     if (frame_next(c, frame, now_ms() + milliseconds))
         return true;
     if (c->has_ended)
@@ -340,14 +354,30 @@ uint32_t client_stream(const struct client *c)
     return c->last_id;
 }
 
-/* The REPLY to a request; what else comes belongs to streams that have ended. */
+static void early_keep(struct client *c, const struct frame *frame)
+{
+    struct early *early = &c->early[c->early_count];
+
+    if (c->early_count == EARLY_MAX || frame->length > sizeof(early->payload))
+        fail_as(EXIT_VERSION, "protocol", "%s sends more before its answer than was asked for", c->where);
+    early->frame = *frame;
+    memcpy(early->payload, frame->payload, frame->length);
+    early->frame.payload = early->payload;
+    c->early_count++;
+}
+
+/* The REPLY to a request; what else comes belongs to its stream, or to those that have ended. */
 static void reply_await(struct client *c, uint32_t id, const char *method, struct frame *frame)
 {
     int64_t deadline_ms = now_ms() + c->patience_seconds * 1000ll;
 
-    while (frame_next(c, frame, deadline_ms))
+    c->early_at = c->early_count = 0;
+    while (frame_next(c, frame, deadline_ms)) {
         if (frame->kind == FRAME_REPLY && frame->id == id)
             return;
+        if (frame->id == id)
+            early_keep(c, frame);
+    }
     if (c->has_ended)
         fail_ended(c);
     fail_silent(c, must_print("the answer to %s", method));

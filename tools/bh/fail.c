@@ -64,6 +64,15 @@ static void say_error(const char *word, const char *format, va_list args)
     free(text);
 }
 
+void complain_as(const char *word, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say_error(word, format, args);
+    va_end(args);
+}
+
 void fail(const char *format, ...)
 {
     va_list args;

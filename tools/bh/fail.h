@@ -33,6 +33,9 @@ _Noreturn void fail_usage(const char *format, ...) __attribute__((format(printf,
 /* Print "bh: TEXT" only. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same as JSON, if errors are; `word` as in fail_as(). */
+void complain_as(const char *word, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* malloc and friends that cannot return NULL. */
 void *must_alloc(unsigned long bytes);
 char *must_print(const char *format, ...) __attribute__((format(printf, 1, 2)));

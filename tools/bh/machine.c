@@ -18,16 +18,15 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "broker.h"
 #include "fail.h"
+#include "terminal.h"
 #include "wire.h"
 
 #define CHUNK 4096u
-#define KEY_LEAVE_CONSOLE '\x1d' /* Ctrl-]: to Bulkhead's own prompt, from wherever the keys went */
 #define KEY_END_OF_INPUT '\x04'
 #define GRACE_SECONDS 10 /* from the machine's last words to QEMU's end */
 
@@ -45,36 +44,6 @@ struct machine {
     time_t deadline;       /* 0: none */
     bool timed_out;
 };
-
-static struct termios saved_terminal;
-static bool terminal_is_raw;
-static volatile sig_atomic_t caught_signal;
-
-static void on_signal(int number)
-{
-    caught_signal = number;
-}
-
-static void terminal_restore(void)
-{
-    if (terminal_is_raw)
-        tcsetattr(STDIN_FILENO, TCSADRAIN, &saved_terminal);
-    terminal_is_raw = false;
-}
-
-static void terminal_make_raw(void)
-{
-    struct termios raw;
-
-    if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &saved_terminal) < 0)
-        return;
-    raw = saved_terminal;
-    cfmakeraw(&raw);
-    if (tcsetattr(STDIN_FILENO, TCSADRAIN, &raw) < 0)
-        return;
-    terminal_is_raw = true;
-    atexit(terminal_restore);
-}
 
 static time_t now_seconds(void)
 {
@@ -187,26 +156,6 @@ static void qemu_start(struct machine *m, int image_fd)
 
 /* ---- the line ------------------------------------------------------------------------------- */
 
-static void write_out(const char *bytes, size_t count)
-{
-    while (count) {
-        ssize_t done = write(STDOUT_FILENO, bytes, count);
-
-        if (done < 0 && errno == EINTR && !caught_signal)
-            continue;
-        if (done < 0 && errno == EAGAIN) {
-            struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
-
-            poll(&out, 1, 1000);
-            continue;
-        }
-        if (done <= 0)
-            return; /* nobody reads any more: the machine goes on */
-        bytes += done;
-        count -= (size_t)done;
-    }
-}
-
 /* False at the line's end. */
 static bool pump_output(struct machine *m)
 {
@@ -218,7 +167,7 @@ static bool pump_output(struct machine *m)
     if (got <= 0)
         return false;
     m->speaks = true;
-    write_out(out, wire_filter(&m->wire, in, (size_t)got, out));
+    output_write(out, wire_filter(&m->wire, in, (size_t)got, out));
     if (m->wire.ended && !m->deadline)
         m->deadline = now_seconds() + GRACE_SECONDS;
     return true;
@@ -244,7 +193,7 @@ static void pump_keys(struct machine *m)
     ssize_t done;
 
     if (!m->key_bytes && m->end_of_input_due) {
-        m->keys[m->key_bytes++] = KEY_LEAVE_CONSOLE;
+        m->keys[m->key_bytes++] = KEY_LEAVE;
         m->keys[m->key_bytes++] = KEY_END_OF_INPUT;
         m->end_of_input_due = false;
     }
@@ -269,7 +218,7 @@ static int milliseconds_left(const struct machine *m)
 /* Carry bytes until the line ends, a signal comes or the deadline passes. */
 static void pump(struct machine *m)
 {
-    while (!caught_signal) {
+    while (!signal_caught()) {
         bool sending = m->speaks && (m->key_bytes || m->end_of_input_due);
         bool reading = m->input_open && m->key_bytes < sizeof(m->keys);
         struct pollfd fds[2 + BROKER_POLL_MAX] = {
@@ -317,8 +266,8 @@ static int machine_status(const struct machine *m, int qemu_status)
             complain("%s", m->wire.text);
         return m->wire.status;
     }
-    if (caught_signal)
-        return 128 + caught_signal;
+    if (signal_caught())
+        return 128 + signal_caught();
     if (m->timed_out) {
         complain("the machine was still running after %u seconds", m->options->timeout_seconds);
         return EXIT_TIMEOUT;
@@ -332,16 +281,6 @@ static int machine_status(const struct machine *m, int qemu_status)
     return EXIT_SILENT;
 }
 
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = on_signal};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
 int machine_run(const struct options *options, int image_fd)
 {
     struct machine m = {.options = options, .input_open = true};
@@ -349,14 +288,14 @@ int machine_run(const struct options *options, int image_fd)
     int qemu_status;
 
     qemu_start(&m, image_fd);
-    catch_signals();
+    signals_catch();
     terminal_make_raw();
     if (options->timeout_seconds)
         m.deadline = now_seconds() + (time_t)options->timeout_seconds;
 
     pump(&m);
-    write_out(rest, wire_flush(&m.wire, rest));
-    qemu_status = qemu_end(&m, !m.timed_out && !caught_signal && milliseconds_left(&m) != 0);
+    output_write(rest, wire_flush(&m.wire, rest));
+    qemu_status = qemu_end(&m, !m.timed_out && !signal_caught() && milliseconds_left(&m) != 0);
     terminal_restore();
     if (m.broker)
         broker_end(m.broker);

@@ -29,6 +29,7 @@ struct verb {
     const struct option_spec *options;   /* NULL: none of its own */
     unsigned least, most;                /* how many words it takes */
     bool asks;                           /* it talks to a machine: it has --machine and --timeout */
+    bool takes_bare_machine;             /* --machine without a name means something */
     int (*run)(const struct args *args); /* returns the exit status */
 };
 

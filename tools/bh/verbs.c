@@ -7,11 +7,45 @@
 #include <string.h>
 
 const struct verb *const verbs[] = {
-    &verb_run,     &verb_machines, &verb_info,     /* machines */
-    &verb_list,    &verb_dominfo,  &verb_domid,    /* VMs */
-    &verb_domname, &verb_domuuid,  &verb_domstate, /* */
-    &verb_uptime,                                  /* */
-    &verb_help,    NULL,                           /* the tool */
+    /* machines */
+    &verb_run,
+    &verb_machines,
+    &verb_info,
+    &verb_images,
+    &verb_domains,
+    &verb_dmesg,
+    /* VMs */
+    &verb_list,
+    &verb_create,
+    &verb_start,
+    &verb_console,
+    &verb_pause,
+    &verb_unpause,
+    &verb_shutdown,
+    &verb_reboot,
+    &verb_destroy,
+    &verb_rename,
+    &verb_dominfo,
+    &verb_domid,
+    &verb_domname,
+    &verb_domuuid,
+    &verb_domstate,
+    &verb_uptime,
+    &verb_config_update,
+    /* processors, memory, devices */
+    &verb_vcpu_list,
+    &verb_vcpu_pin,
+    &verb_sched,
+    &verb_mem_set,
+    &verb_block_list,
+    &verb_block_attach,
+    &verb_block_detach,
+    &verb_network_list,
+    &verb_network_attach,
+    &verb_network_detach,
+    /* the tool */
+    &verb_help,
+    NULL,
 };
 
 /* Whether `words`, with blanks between, has `word`. */
