@@ -87,7 +87,7 @@ static void args_take(struct args *args, const struct option_spec *option, const
     args->given[args->given_count++] = (struct given){option, value};
     if (option == &options_of_asking[0])
         args->machine = value;
-    if (option == &options_of_asking[1])
+    if (option == &options_of_asking[1] && value)
         args->timeout_seconds = (unsigned)args_number("--timeout", value, 1, TIMEOUT_MOST);
 }
 
