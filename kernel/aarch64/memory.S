@@ -45,11 +45,21 @@ memory_zero:
     and w2, w2, #31     /* DZP and the block size */
     cmp w2, #4
     b.ne 2f
-1:  dc zva, x0
+    subs x1, x1, #256
+    b.lo 1f
+0:  .rept 4             /* several blocks a turn: most of what making a VM costs is this loop */
+    dc zva, x0
+    add x0, x0, #64
+    .endr
+    subs x1, x1, #256
+    b.hs 0b
+1:  adds x1, x1, #256
+    b.eq 4f
+3:  dc zva, x0
     add x0, x0, #64
     subs x1, x1, #64
-    b.hi 1b
-    ret
+    b.hi 3b
+4:  ret
 2:  stp xzr, xzr, [x0], #16
     subs x1, x1, #16
     b.hi 2b

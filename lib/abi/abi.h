@@ -174,7 +174,7 @@ enum {
 /* Written to ipc_buffer.data is too small for it: dispatcher_commit reads it at offset 1088 of the
  * caller's IPC buffer page (IPCBUF_IPA + PLAN_OFFSET). */
 #define PLAN_OFFSET 1088u
-#define PLAN_ENTRIES_MAX 120u
+#define PLAN_ENTRIES_MAX 124u
 enum {
     PLAN_ELASTIC = 1, /* header: refill as soon as no runnable entry has slice left */
     PLAN_NOTIFY = 2,  /* header: signal the bound Notification at each epoch end */
@@ -195,6 +195,7 @@ struct plan {
     uint32_t spare;
     struct plan_entry entries[PLAN_ENTRIES_MAX];
 };
+_Static_assert(PLAN_OFFSET + sizeof(struct plan) <= 4096, "a plan fits the page of the IPC buffer");
 
 /* ---- what init finds at power-on ------------------------------------------------------------ */
 /* Slots of init's CSpace (4096 slots). */
@@ -209,7 +210,7 @@ enum {
     INIT_SLOT_UNTYPED0 = 32,    /* + index into boot_info.untyped */
     INIT_SLOT_FREE = 64,        /* the first empty one */
 };
-#define INIT_CSPACE_BITS 13u
+#define INIT_CSPACE_BITS 14u
 
 enum {
     UNTYPED_RAM = 0,

@@ -6,7 +6,7 @@
  * Image loader) at RAM base + 2 MiB:
  *
  *     kernel binary (arm64 Image header first), padded to KERNEL_IMAGE_BYTES
- *     struct bundle            (one page)          <- the bundle starts here, 2 MiB-aligned in RAM
+ *     struct bundle            (6 pages)           <- the bundle starts here, 2 MiB-aligned in RAM
  *     modules, each 4 KiB-aligned (guest images 2 MiB-aligned)
  *
  * Programs are pre-digested on the host: no ELF parser runs in the machine.
@@ -18,8 +18,8 @@
 
 #define KERNEL_IMAGE_BYTES 0x200000u /* binary + bss + boot stacks; the bundle follows at this offset */
 #define BUNDLE_MAGIC 0x4c444e42u     /* "BNDL" */
-#define BUNDLE_VERSION 1u
-#define BUNDLE_MODULES_MAX 56u
+#define BUNDLE_VERSION 2u
+#define BUNDLE_MODULES_MAX 156u /* the programs; 64 VMs, and an image of its own for each; some room */
 #define BUNDLE_SEGMENTS_MAX 4u
 
 enum { MODULE_PROGRAM = 1, MODULE_FILE = 2 };
@@ -54,7 +54,7 @@ struct bundle {
     struct bundle_module modules[BUNDLE_MODULES_MAX]; /* modules[0] is init */
 };
 _Static_assert(sizeof(struct bundle_module) == 152, "bundle module layout");
-_Static_assert(sizeof(struct bundle) <= 3 * 4096, "the bundle header is three pages");
-#define BUNDLE_HEADER_BYTES (3u * 4096u)
+#define BUNDLE_HEADER_BYTES (6u * 4096u)
+_Static_assert(sizeof(struct bundle) <= BUNDLE_HEADER_BYTES, "the bundle's header fits its pages");
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "crc32.h"
 
@@ -55,4 +56,23 @@ void copies_end(struct copies *copies, uint32_t bytes)
     *copy = (struct copy){
         .magic = copies->magic, .version = copies->version, .sequence = copies->sequence, .bytes = bytes};
     copy->crc = copy_crc(copy);
+}
+
+void copies_get(struct copies *copies, void *last, uint32_t bytes)
+{
+    uint32_t found;
+    const void *record = copies_load(copies, &found);
+
+    memset(last, 0, bytes);
+    if (record && found == bytes)
+        memcpy(last, record, bytes);
+}
+
+void copies_put(struct copies *copies, void *last, const void *now, uint32_t bytes)
+{
+    if (memcmp(last, now, bytes) == 0)
+        return;
+    memcpy(copies_begin(copies), now, bytes);
+    copies_end(copies, bytes);
+    memcpy(last, now, bytes);
 }

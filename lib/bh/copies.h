@@ -33,4 +33,10 @@ void *copies_begin(struct copies *copies);
 /* ... and this one counts. */
 void copies_end(struct copies *copies, uint32_t bytes);
 
+/* For records of one size that is a multiple of 4, without holes: the newest, or zeros; `last` is where it is
+ * kept. */
+void copies_get(struct copies *copies, void *last, uint32_t bytes);
+/* Write `now`, unless it is what stands there: `last`, which becomes it. */
+void copies_put(struct copies *copies, void *last, const void *now, uint32_t bytes);
+
 #endif

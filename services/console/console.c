@@ -69,6 +69,7 @@ enum status console_open(struct console *c, uint32_t vm_id, const char *name)
         return ERR_FULL;
     byte_ring_page_init(vm->page, c->generation);
     vm_console_open(vm, vm_id, name);
+    console_rung(c, console_index(c, vm));
     c->changed = true;
     return OK;
 }
@@ -78,6 +79,7 @@ void console_adopt(struct console *c, uint32_t index, uint32_t vm_id, const char
     struct vm_console *vm = &c->vms[index];
 
     vm_console_open(vm, vm_id, name);
+    console_rung(c, index);
     vm->page->magic = BYTE_RING_MAGIC;
     __atomic_store_n(&vm->page->generation, c->generation, __ATOMIC_RELEASE);
 }
@@ -201,6 +203,10 @@ void console_focus(struct console *c, uint32_t vm_id)
     }
     c->focus = vm_id;
     c->changed = true;
+    struct vm_console *vm = console_find(c, vm_id);
+
+    if (vm)
+        console_rung(c, console_index(c, vm)); /* what it wrote goes to the wire now */
 }
 
 void console_log(struct console *c, const char *name, const char *text, bool is_quiet)
@@ -304,6 +310,11 @@ static void console_type(struct console *c)
     }
 }
 
+void console_rung(struct console *c, uint32_t index)
+{
+    c->busy_vms |= 1ull << index;
+}
+
 bool console_can_receive(const struct console *c)
 {
     return fifo_room(&c->rx) > 0;
@@ -325,9 +336,12 @@ void console_receive(struct console *c, uint8_t byte)
 void console_pump(struct console *c)
 {
     c->again = c->linger = c->held = false;
-    for (uint32_t i = 0; i < VM_CONSOLES_MAX; i++)
-        if (c->vms[i].vm_id != 0)
-            vm_console_pump(c, &c->vms[i]);
+    for (uint64_t left = c->busy_vms; left != 0; left &= left - 1) {
+        struct vm_console *vm = &c->vms[__builtin_ctzll(left)];
+
+        if (vm->vm_id == 0 || !vm_console_pump(c, vm))
+            c->busy_vms &= ~(left & -left);
+    }
     if (c->focus != FOCUS_OWN)
         c->log_shown = c->log.end;
     else

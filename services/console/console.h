@@ -21,7 +21,7 @@
 #include "line.h"
 #include "status.h"
 
-#define VM_CONSOLES_MAX 16u
+#define VM_CONSOLES_MAX 64u
 #define VM_NAME_BYTES 32u     /* bh.ConsoleOpenRequest.name */
 #define VM_LOG_LINES_MAX 100u /* how many log lines one VM's vmm may write */
 #define HISTORY_BYTES 4096u   /* of each VM: what is kept for who comes later, or is slow; a power of two */
@@ -74,9 +74,10 @@ struct console {
 
     uint32_t generation; /* of this run of the service */
     struct vm_console vms[VM_CONSOLES_MAX];
+    uint64_t busy_vms; /* bit i: vms[i] may have written; the others' rings will ring when they do */
 
     /* What the caller of these functions has to do next: */
-    uint32_t signal_vms;   /* bit i: signal the vmm of vms[i] */
+    uint64_t signal_vms;   /* bit i: signal the vmm of vms[i] */
     bool signal_toolstack; /* there is a line */
     bool again;            /* pump again before sleeping: a ring moved meanwhile */
     bool linger;           /* a VM writes: pump again within LINGER_MS, it does not signal meanwhile */
@@ -111,6 +112,7 @@ void console_log(struct console *c, const char *name, const char *text, bool is_
 uint32_t console_pending(const struct console *c);
 
 /* ---- what the wire and the rings bring */
+void console_rung(struct console *c, uint32_t index); /* the ring of vms[index] moved, or may have */
 bool console_can_receive(const struct console *c);
 void console_receive(struct console *c, uint8_t byte);
 /* Move everything that can move. */
@@ -125,7 +127,8 @@ uint32_t vm_console_read(const struct vm_console *vm, uint64_t position, uint8_t
 uint32_t vm_console_put(struct console *c, struct vm_console *vm, const uint8_t *bytes, uint32_t count);
 void vm_console_open(struct vm_console *vm, uint32_t vm_id, const char *name);
 uint32_t vm_console_drain(struct console *c, struct vm_console *vm, bool all);
-void vm_console_pump(struct console *c, struct vm_console *vm);
+/* False: there is nothing to do until its ring rings. */
+bool vm_console_pump(struct console *c, struct vm_console *vm);
 void vm_console_type(struct console *c, struct vm_console *vm);
 uint32_t console_wire_room(const struct console *c);
 

@@ -2,111 +2,92 @@
 /*
  * persist.c - what the console must still know after it died
  *
- * Two copies in the page that init keeps over a restart, written in turns: dying in the middle of a save
- * leaves the other one.  A page that makes no sense (the first start: zeroes) is a fresh start.
+ * A record of its state and one of each session, with copies (lib/bh/copies.h) in pages that init keeps over
+ * a restart: a save costs what has changed.  Pages that make no sense (the first start: zeroes) are a fresh
+ * start.
  *
- * Always true:  what is loaded was judged: checksum, state, names that end, no VM twice.
+ * Always true:  what is loaded was judged: state, names that end, no VM twice.
  */
 #include "persist.h"
 
-#include <stddef.h>
 #include <string.h>
 
-#define PERSIST_MAGIC 0x31534342u /* "BCS1" */
+#include "lib/bh/copies.h"
 
-/* FNV-1a, 32 bits: against what was half-written or scribbled on, not against anyone. */
-static uint32_t persist_check(const struct persist_state *state)
+#define STATE_MAGIC 0x53534342u   /* "BCSS" */
+#define SESSION_MAGIC 0x56534342u /* "BCSV" */
+#define PERSIST_VERSION 2u
+
+struct saved_state {
+    uint32_t generation; /* 0: nothing was saved */
+    uint32_t focus;
+    uint32_t own_state; /* enum own_state */
+};
+struct saved_session {
+    uint32_t vm_id; /* 0: none; the index is that of its ring page */
+    char name[VM_NAME_BYTES];
+};
+_Static_assert(sizeof(struct copy) + sizeof(struct saved_session) <= PERSIST_COPY_BYTES, "a copy");
+
+/* What stands there. */
+static struct saved_state state;
+static struct saved_session sessions[VM_CONSOLES_MAX];
+static struct copies state_copies, session_copies[VM_CONSOLES_MAX];
+
+static struct copies copies_at(void *pages, uint32_t pair, uint32_t magic)
 {
-    const uint8_t *bytes = (const uint8_t *)state;
-    uint32_t hash = 2166136261u;
-
-    for (size_t i = offsetof(struct persist_state, sequence); i < sizeof *state; i++)
-        hash = (hash ^ bytes[i]) * 16777619u;
-    return hash;
+    return (struct copies){.at = (uint8_t *)pages + (size_t)2 * PERSIST_COPY_BYTES * pair,
+                           .copy_bytes = PERSIST_COPY_BYTES,
+                           .magic = magic,
+                           .version = PERSIST_VERSION};
 }
 
-static struct persist_state *persist_copy(void *page, uint32_t which)
+static bool session_is_good(uint32_t index)
 {
-    return (struct persist_state *)((uint8_t *)page + which * (PERSIST_BYTES / 2));
-}
+    const struct saved_session *session = &sessions[index];
 
-static bool session_is_good(const struct persist_state *state, uint32_t index)
-{
-    const struct persist_session *session = &state->sessions[index];
-
-    if (session->vm_id == 0)
-        return true;
-    if (session->name[0] == 0 || !memchr(session->name, 0, VM_NAME_BYTES))
+    if (session->vm_id == 0 || session->name[0] == 0 || !memchr(session->name, 0, VM_NAME_BYTES))
         return false;
     for (uint32_t i = 0; i < index; i++)
-        if (state->sessions[i].vm_id == session->vm_id)
+        if (sessions[i].vm_id == session->vm_id)
             return false;
     return true;
 }
 
-static bool persist_is_good(const struct persist_state *state)
+bool persist_load(void *pages, struct console *c, struct byte_ring_page *rings)
 {
-    if (state->magic != PERSIST_MAGIC || state->check != persist_check(state))
-        return false;
-    if (state->own_state > OWN_LINE || state->generation == 0)
-        return false;
-    for (uint32_t i = 0; i < VM_CONSOLES_MAX; i++)
-        if (!session_is_good(state, i))
-            return false;
-    return true;
-}
-
-/* The newer good copy, or NULL. */
-static struct persist_state *persist_newest(void *page)
-{
-    struct persist_state *a = persist_copy(page, 0), *b = persist_copy(page, 1);
-
-    if (!persist_is_good(a))
-        return persist_is_good(b) ? b : NULL;
-    if (!persist_is_good(b))
-        return a;
-    return (int32_t)(b->sequence - a->sequence) > 0 ? b : a;
-}
-
-bool persist_load(void *page, struct console *c, struct byte_ring_page *rings)
-{
-    const struct persist_state *newest = persist_newest(page);
-    struct persist_state state;
-
-    if (!newest) {
-        console_init(c, rings, 1);
-        return false;
+    state_copies = copies_at(pages, 0, STATE_MAGIC);
+    copies_get(&state_copies, &state, sizeof state);
+    for (uint32_t i = 0; i < VM_CONSOLES_MAX; i++) {
+        session_copies[i] = copies_at(pages, i + 1, SESSION_MAGIC);
+        copies_get(&session_copies[i], &sessions[i], sizeof sessions[i]);
     }
-    state = *newest;
     console_init(c, rings, state.generation + 1 == 0 ? 1 : state.generation + 1);
+    if (state.generation == 0 || state.own_state > OWN_LINE)
+        return false;
     c->focus = state.focus;
     /* A line that the toolstack had not taken is lost: the prompt comes again. */
     c->state = state.own_state == OWN_BUSY ? OWN_BUSY : OWN_EDITING;
     c->at_line_start = false;
     for (uint32_t i = 0; i < VM_CONSOLES_MAX; i++)
-        if (state.sessions[i].vm_id != 0)
-            console_adopt(c, i, state.sessions[i].vm_id, state.sessions[i].name);
+        if (session_is_good(i))
+            console_adopt(c, i, sessions[i].vm_id, sessions[i].name);
     return true;
 }
 
-void persist_save(void *page, const struct console *c)
+void persist_save(const struct console *c)
 {
-    const struct persist_state *newest = persist_newest(page);
-    uint32_t target = newest && newest == persist_copy(page, 0) ? 1 : 0;
-    struct persist_state *state = persist_copy(page, target);
-    uint32_t sequence = newest ? newest->sequence + 1 : 1;
+    struct saved_state now = {
+        .generation = c->generation, .focus = c->focus, .own_state = (uint32_t)c->state};
 
-    memset(state, 0, sizeof *state);
-    state->sequence = sequence;
-    state->generation = c->generation;
-    state->focus = c->focus;
-    state->own_state = (uint32_t)c->state;
+    copies_put(&state_copies, &state, &now, sizeof now);
     for (uint32_t i = 0; i < VM_CONSOLES_MAX; i++) {
-        if (c->vms[i].vm_id == 0)
+        struct saved_session session = {.vm_id = c->vms[i].vm_id};
+
+        if (session.vm_id == 0 && sessions[i].vm_id == 0)
             continue;
-        state->sessions[i].vm_id = c->vms[i].vm_id;
-        memcpy(state->sessions[i].name, c->vms[i].name, VM_NAME_BYTES);
+        if (session.vm_id != 0)
+            memcpy(session.name, c->vms[i].name, VM_NAME_BYTES);
+        copies_put(&session_copies[i], &sessions[i], &session, sizeof session);
     }
-    state->check = persist_check(state);
-    state->magic = PERSIST_MAGIC;
 }

@@ -130,7 +130,8 @@ void console_on_attach(struct rpc_call *call, const bh_ConsoleAttachRequest *req
     call->out[0] = CAP_RINGS + index;
     call->out[1] = s->vm_events[index];
     call->out_count = 2;
-    s->console.signal_vms |= 1u << index; /* input may be there already */
+    s->console.signal_vms |= 1ull << index; /* input may be there already */
+    console_rung(&s->console, index);
     rep->status = OK;
 }
 

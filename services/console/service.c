@@ -16,7 +16,7 @@
 
 _Static_assert(CAP_RINGS_COUNT == VM_CONSOLES_MAX + MGMT_RING_PAGES,
                "system/bulkhead.toml: rings of the console");
-_Static_assert(DOMAIN_PERSIST >= 1, "the page for persist.c");
+_Static_assert(DOMAIN_PERSIST * 4096 >= PERSIST_BYTES, "system/bulkhead.toml: persist of the console");
 
 /* Our own log lines need no message (bh_log() comes here). */
 static struct dmesg *own_log;
@@ -43,7 +43,7 @@ static void kernel_log_read(struct service *s)
 
 /* ---- start ---------------------------------------------------------------------------------------- */
 
-slot_t service_events_mint(uint32_t bit)
+slot_t service_events_mint(uint64_t bit)
 {
     slot_t slot = bh_slot_alloc();
 
@@ -52,7 +52,7 @@ slot_t service_events_mint(uint32_t bit)
     enum status status = bh_cspace_mint(SLOT_CSPACE, SLOT_EVENTS, SLOT_CSPACE, slot, RIGHT_WRITE, bit);
 
     if (status != OK)
-        bh_panic("cannot mint event %#x: %s", bit, bh_status_name(status));
+        bh_panic("cannot mint event %#llx: %s", (unsigned long long)bit, bh_status_name(status));
     return slot;
 }
 
@@ -95,8 +95,8 @@ void service_start(struct service *s)
 {
     bool again;
 
-    s->persist = (void *)(uintptr_t)PERSIST_IPA;
-    again = persist_load(s->persist, &s->console, (struct byte_ring_page *)(uintptr_t)RINGS_IPA);
+    again = persist_load((void *)(uintptr_t)PERSIST_IPA, &s->console,
+                         (struct byte_ring_page *)(uintptr_t)RINGS_IPA);
     own_log = &s->console.log;
     kernel_log_start(s);
     uart_start(&s->uart, DEVICE_IPA);
@@ -119,7 +119,9 @@ void service_on_events(struct service *s, uint64_t bits)
         port_interrupt(&s->port);
     if (bits & EVENT_PORT_FAULT)
         port_fault(&s->port);
-    /* A VM's ring: service_pump() looks at all of them. */
+    for (uint32_t i = 0; i < VM_CONSOLES_MAX; i++)
+        if (bits & EVENT_VM(i))
+            console_rung(&s->console, i);
 }
 
 /* Bytes in, as long as there is room for them. */
@@ -145,12 +147,11 @@ static bool uart_transmit(struct service *s)
 /* A vmm that cannot be signalled (it is gone, or gave us something else) is not tried again. */
 static void vms_signal(struct service *s)
 {
-    for (uint32_t i = 0; i < VM_CONSOLES_MAX; i++) {
+    for (uint64_t left = s->console.signal_vms; left != 0; left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(left);
         slot_t notify = s->vm_notify[i];
 
-        if (!(s->console.signal_vms >> i & 1) || notify == 0)
-            continue;
-        if (bh_notification_signal(notify) != OK) {
+        if (notify != 0 && bh_notification_signal(notify) != OK) {
             bh_slot_drop(notify);
             s->vm_notify[i] = 0;
         }
@@ -162,7 +163,7 @@ void service_detach(struct service *s, uint32_t index)
 {
     bh_slot_drop(s->vm_notify[index]);
     s->vm_notify[index] = 0;
-    s->console.signal_vms &= ~(1u << index);
+    s->console.signal_vms &= ~(1ull << index);
 }
 
 #define CHANNEL_ROUNDS 16u /* a host that says something all the time does not keep us */
@@ -217,6 +218,6 @@ void service_pump(struct service *s)
     if (c->signal_toolstack && bh_notification_signal(CAP_TOOLSTACK_EVENTS) == OK)
         c->signal_toolstack = false;
     if (c->changed)
-        persist_save(s->persist, c);
+        persist_save(c);
     c->changed = false;
 }

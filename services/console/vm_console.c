@@ -29,7 +29,7 @@ void vm_console_open(struct vm_console *vm, uint32_t vm_id, const char *name)
 
 static void vm_console_signal(struct console *c, const struct vm_console *vm)
 {
-    c->signal_vms |= 1u << console_index(c, vm);
+    c->signal_vms |= 1ull << console_index(c, vm);
 }
 
 static uint32_t smaller(uint32_t a, uint32_t b)
@@ -125,11 +125,12 @@ uint32_t vm_console_drain(struct console *c, struct vm_console *vm, bool all)
 /*
  * Drain, and see to it that we come back for more: when the wire has room, if it is full; in a moment, if the
  * VM is just writing (a guest writes byte by byte, and a signal for each costs it more than the byte); else
- * when it tells us.
+ * when it tells us: then it is busy no more.
  */
-void vm_console_pump(struct console *c, struct vm_console *vm)
+bool vm_console_pump(struct console *c, struct vm_console *vm)
 {
     uint32_t moved = vm_console_drain(c, vm, false);
+    bool is_busy = true;
 
     byte_ring_want_nothing(&vm->out);
     byte_ring_want_nothing(&vm->in); /* who has bytes for it asks again */
@@ -139,10 +140,13 @@ void vm_console_pump(struct console *c, struct vm_console *vm)
         c->linger = true;
     else if (byte_ring_want_data(&vm->out))
         c->again = true;
+    else
+        is_busy = false;
     if ((vm->out.status != OK || vm->in.status != OK) && !vm->violation_told) {
         vm->violation_told = true;
         dmesg_add(&c->log, vm->name, "its console ring holds nonsense: closed until the VM ends");
     }
+    return is_busy;
 }
 
 /* What finds no room stays with the caller, and the vmm tells us when there is some. */

@@ -10,7 +10,7 @@
 #include "bh.h"
 #include "init.h"
 
-#define IMAGES_MAX 32u
+#define IMAGES_MAX 136u /* two for each of the VMs that a boot image holds, and some */
 
 static struct image images[IMAGES_MAX];
 static uint32_t image_count;

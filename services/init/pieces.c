@@ -8,7 +8,7 @@
 #include "bh.h"
 #include "init.h"
 
-#define PIECES_MAX 64u
+#define PIECES_MAX 320u /* an image leaves two behind it at most */
 
 static struct {
     slot_t slot;

@@ -25,7 +25,7 @@
 
 #define CHUNK_BYTES 0x200000u
 #define CHUNKS_MAX 3584u
-#define SESSIONS_MAX 96u
+#define SESSIONS_MAX 160u /* 64 VMs, as many ram volumes, 16 images; some room */
 #define NO_CHUNK UINT32_MAX
 #define LEDGER_MAGIC 0x474c4d42u /* "BMLG" */
 #define LEDGER_ERROR_BYTES 120u

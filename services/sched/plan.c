@@ -14,6 +14,7 @@
 
 _Static_assert(1u << CAP_CSPACE_BITS == CSPACE_SLOTS,
                "sched.h and system/bulkhead.toml agree on sched's CSpace");
+_Static_assert(DOMAIN_PERSIST >= TABLE_PAGES, "system/bulkhead.toml: persist of sched");
 _Static_assert(SC_SLOT0 >= CAP_FIRST_FREE + 64, "lib/bh finds slots below sched's own");
 
 /* A restarted sched finds in its CSpace what the last one was receiving when it ended.  And lib/bh is told,
@@ -59,7 +60,7 @@ void sched_recover(struct sched *sched)
     if (table_open(sched->table, sched->pcpu_count) != OK)
         bh_panic("the table in the persist pages is damaged");
     orphans_drop(sched);
-    sched_sweep(sched);
+    sched_sweep(sched, 0);
 }
 
 void sched_drop(struct sched *sched, uint32_t at)
@@ -69,17 +70,31 @@ void sched_drop(struct sched *sched, uint32_t at)
         bh_panic("slot %u cannot be emptied", SC_SLOT0 + at);
 }
 
-void sched_sweep(struct sched *sched)
+void sched_sweep(struct sched *sched, uint32_t vm_id)
 {
     uint64_t ticks, switches, wanted;
 
-    for (uint32_t i = 0; i < ENTRIES_MAX; i++)
-        if (sched->table->entries[i].used && bh_sc_usage(SC_SLOT0 + i, &ticks, &switches, &wanted) == ERR_CAP)
+    for (uint32_t i = 0; i < sched->table->high; i++) {
+        const struct entry *entry = &sched->table->entries[i];
+
+        if (entry->used && (vm_id == 0 || entry->vm_id == vm_id) &&
+            bh_sc_usage(SC_SLOT0 + i, &ticks, &switches, &wanted) == ERR_CAP)
             sched_drop(sched, i);
+    }
+}
+
+static enum status plan_commit(const struct sched *sched, uint32_t pcpu)
+{
+    table_plan(sched->table, pcpu, SC_SLOT0, (struct plan *)(IPCBUF_IPA + PLAN_OFFSET));
+    return bh_dispatcher_commit(CAP_DISPATCHER0 + pcpu);
 }
 
 enum status sched_commit(struct sched *sched, uint32_t pcpu)
 {
-    table_plan(sched->table, pcpu, SC_SLOT0, (struct plan *)(IPCBUF_IPA + PLAN_OFFSET));
-    return bh_dispatcher_commit(CAP_DISPATCHER0 + pcpu);
+    enum status status = plan_commit(sched, pcpu);
+
+    if (status != ERR_CAP)
+        return status;
+    sched_sweep(sched, 0); /* asking for each one first would cost as much as there are VMs */
+    return plan_commit(sched, pcpu);
 }

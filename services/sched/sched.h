@@ -24,9 +24,9 @@ struct sched {
 
 /* Find the Dispatchers and what an earlier sched left. */
 void sched_recover(struct sched *sched);
-/* Drop entries whose SchedContext is gone: its VM was destroyed. */
-void sched_sweep(struct sched *sched);
-/* Make the plan of a pCPU and commit it. */
+/* Drop entries whose SchedContext is gone: its VM was destroyed.  Of this VM, or (0) of all. */
+void sched_sweep(struct sched *sched, uint32_t vm_id);
+/* Make the plan of a pCPU and commit it; what is gone leaves the table first. */
 enum status sched_commit(struct sched *sched, uint32_t pcpu);
 /* Drop an entry and its capability; the plan is the caller's business. */
 void sched_drop(struct sched *sched, uint32_t at);

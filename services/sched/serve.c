@@ -22,7 +22,6 @@ void sched_on_place(struct rpc_call *call, const bh_PlaceRequest *req, bh_PlaceR
     const struct place *place;
 
     _Static_assert(sizeof(rep->error) >= TABLE_ERROR_BYTES, "the judge's words fit the reply");
-    sched_sweep(sched);
     place = table_place_pinned(sched->table, sched->pcpu_count, vm_id, req->vcpus, req->pins.bytes,
                                call->badge == SCHED_TOOLSTACK_BADGE ? req->pins.size : 0, rep->error);
     if (!place) {
@@ -76,6 +75,19 @@ static void entry_from_request(struct entry *entry, const struct rpc_call *call,
     snprintf(entry->name, sizeof(entry->name), "%s", req->name);
 }
 
+/* What the VM had before is gone; when there is no place, what others had. */
+static enum status judge(struct sched *sched, const struct entry *wanted, char *error)
+{
+    enum status status;
+
+    sched_sweep(sched, wanted->vm_id);
+    status = table_judge(sched->table, sched->pcpu_count, wanted, error);
+    if (status != ERR_FULL)
+        return status;
+    sched_sweep(sched, 0);
+    return table_judge(sched->table, sched->pcpu_count, wanted, error);
+}
+
 void sched_on_admit(struct rpc_call *call, const bh_AdmitRequest *req, bh_SchedStatus *rep)
 {
     struct sched *sched = call->context;
@@ -89,10 +101,9 @@ void sched_on_admit(struct rpc_call *call, const bh_AdmitRequest *req, bh_SchedS
         rep->status = ERR_CAP;
         snprintf(rep->error, sizeof(rep->error), "%s: no SchedContext came with the request", wanted.name);
     } else {
-        sched_sweep(sched);
         rep->status = wanted.is_service ? OK : table_judge_vcpu(sched->table, &wanted, rep->error);
         if (rep->status == OK)
-            rep->status = table_judge(sched->table, sched->pcpu_count, &wanted, rep->error);
+            rep->status = judge(sched, &wanted, rep->error);
         if (rep->status == OK)
             rep->status = admit(sched, &wanted, call->in[0], rep->error);
     }
@@ -105,7 +116,7 @@ static uint32_t vm_pcpus(const struct sched *sched, uint32_t vm_id)
 {
     uint32_t pcpus = 0;
 
-    for (uint32_t i = 0; i < ENTRIES_MAX; i++)
+    for (uint32_t i = 0; i < sched->table->high; i++)
         if (sched->table->entries[i].used && sched->table->entries[i].vm_id == vm_id)
             pcpus |= 1u << sched->table->entries[i].pcpu;
     return pcpus;
@@ -121,9 +132,8 @@ void sched_on_remove(struct rpc_call *call, const bh_RemoveRequest *req, bh_Sche
         snprintf(rep->error, sizeof(rep->error), "only the toolstack removes, and only VMs");
         return;
     }
-    sched_sweep(sched);
     touched = vm_pcpus(sched, req->vm_id);
-    for (uint32_t i = 0; i < ENTRIES_MAX; i++)
+    for (uint32_t i = 0; i < sched->table->high; i++)
         if (sched->table->entries[i].used && sched->table->entries[i].vm_id == req->vm_id)
             sched_drop(sched, i);
     table_unplace(sched->table, req->vm_id);
@@ -156,7 +166,6 @@ void sched_on_set(struct rpc_call *call, const bh_SetRequest *req, bh_SchedStatu
         snprintf(rep->error, sizeof(rep->error), "only the toolstack sets weights");
         return;
     }
-    sched_sweep(sched);
     rep->status = table_set(sched->table, req->vm_id, req->weight, req->cap, rep->error);
     if (rep->status == OK)
         rep->status = plans_commit(sched, vm_pcpus(sched, req->vm_id), rep->error, sizeof(rep->error));
@@ -171,7 +180,6 @@ void sched_on_pause(struct rpc_call *call, const bh_PauseRequest *req, bh_SchedS
         snprintf(rep->error, sizeof(rep->error), "only the toolstack pauses VMs");
         return;
     }
-    sched_sweep(sched);
     if (!table_pause(sched->table, req->vm_id, req->paused)) {
         rep->status = ERR_EXIST;
         snprintf(rep->error, sizeof(rep->error), "VM %u has no place", (unsigned)req->vm_id);
@@ -220,7 +228,7 @@ void sched_on_info(struct rpc_call *call, const bh_SchedInfoRequest *req, bh_Sch
         rep->status = ERR_RIGHT;
         return;
     }
-    for (uint32_t i = 0; i < ENTRIES_MAX; i++) {
+    for (uint32_t i = 0; i < sched->table->high; i++) {
         const struct entry *entry = &sched->table->entries[i];
 
         if (!entry->used || left-- > 0)

@@ -10,22 +10,25 @@
 
 static bool entry_is_sound(const struct entry *entry, uint32_t pcpu_count)
 {
-    return entry->used == 1 && entry->is_service <= 1 && entry->pcpu < pcpu_count && entry->weight >= 1 &&
-           entry->weight <= WEIGHT_MAX && memchr(entry->name, 0, sizeof(entry->name)) != NULL;
+    return entry->used == 1 && entry->is_service <= 1 && entry->pcpu < pcpu_count &&
+           entry->place <= PLACES_MAX && entry->weight >= 1 && entry->weight <= WEIGHT_MAX &&
+           memchr(entry->name, 0, sizeof(entry->name)) != NULL;
 }
 
 static uint32_t pcpu_entry_count(const struct table *table, uint32_t pcpu)
 {
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < ENTRIES_MAX; i++)
+    for (uint32_t i = 0; i < table->high; i++)
         count += table->entries[i].used && table->entries[i].pcpu == pcpu;
     return count;
 }
 
 static enum status table_check(const struct table *table, uint32_t pcpu_count)
 {
-    for (uint32_t i = 0; i < ENTRIES_MAX; i++)
+    if (table->high > ENTRIES_MAX)
+        return ERR_STATE;
+    for (uint32_t i = 0; i < table->high; i++)
         if (table->entries[i].used && !entry_is_sound(&table->entries[i], pcpu_count))
             return ERR_STATE;
     for (uint32_t pcpu = 0; pcpu < pcpu_count; pcpu++)
@@ -86,7 +89,7 @@ enum status table_judge(const struct table *table, uint32_t pcpu_count, const st
 
 uint32_t table_find(const struct table *table, const struct entry *wanted)
 {
-    for (uint32_t i = 0; i < ENTRIES_MAX; i++) {
+    for (uint32_t i = 0; i < table->high; i++) {
         const struct entry *entry = &table->entries[i];
 
         if (entry->used && entry->vm_id == wanted->vm_id && entry->is_service == wanted->is_service &&
@@ -99,15 +102,29 @@ uint32_t table_find(const struct table *table, const struct entry *wanted)
 
 uint32_t table_find_free(const struct table *table)
 {
-    for (uint32_t i = 0; i < ENTRIES_MAX; i++)
+    for (uint32_t i = 0; i < table->high; i++)
         if (!table->entries[i].used)
             return i;
-    return ENTRIES_MAX;
+    return table->high;
+}
+
+/* NULL: it has none; nobody (vm_id 0) has. */
+static const struct place *place_of(const struct table *table, uint32_t vm_id)
+{
+    for (uint32_t i = 0; vm_id != 0 && i < PLACES_MAX; i++)
+        if (table->places[i].vm_id == vm_id)
+            return &table->places[i];
+    return NULL;
 }
 
 void table_put(struct table *table, uint32_t at, const struct entry *entry)
 {
+    const struct place *place = place_of(table, entry->vm_id);
+
     table->entries[at] = *entry;
+    table->entries[at].place = place ? (uint32_t)(place - table->places) : PLACES_MAX;
+    if (table->high <= at)
+        table->high = at + 1;
     __atomic_signal_fence(__ATOMIC_RELEASE);
     *(volatile uint8_t *)&table->entries[at].used = 1;
 }
@@ -119,34 +136,30 @@ void table_remove(struct table *table, uint32_t at)
 
 /* ---- where ---------------------------------------------------------------------------------------- */
 
-static const struct place *place_of(const struct table *table, uint32_t vm_id)
-{
-    for (uint32_t i = 0; i < PLACES_MAX; i++)
-        if (table->places[i].vm_id == vm_id)
-            return &table->places[i];
-    return NULL;
-}
-
 /*
  * What guests want of each pCPU.  A VM that has its place but has not admitted its vCPUs yet counts with the
  * usual weight.  Services mostly sleep: they only decide between pCPUs that are equal otherwise.
  */
 static void pcpu_loads(const struct table *table, uint64_t load[PCPUS_MAX])
 {
+    uint32_t admitted[PLACES_MAX + 1] = {0}; /* vCPUs of each place, as bits */
+
+    for (uint32_t i = 0; i < table->high; i++) {
+        const struct entry *entry = &table->entries[i];
+
+        if (!entry->used)
+            continue;
+        load[entry->pcpu] += (uint64_t)entry->weight << (entry->is_service ? 0 : 32);
+        if (!entry->is_service && entry->index < PCPUS_MAX)
+            admitted[entry->place] |= 1u << entry->index;
+    }
     for (uint32_t i = 0; i < PLACES_MAX; i++) {
         const struct place *place = &table->places[i];
 
-        for (uint32_t v = 0; place->vm_id != 0 && v < place->vcpus; v++) {
-            struct entry wanted = {.vm_id = place->vm_id, .index = v};
-            uint32_t at = table_find(table, &wanted);
-            uint32_t weight = at < ENTRIES_MAX ? table->entries[at].weight : WEIGHT_USUAL;
-
-            load[place->pcpus[v]] += (uint64_t)weight << 32;
-        }
+        for (uint32_t v = 0; place->vm_id != 0 && v < place->vcpus; v++)
+            if (!(admitted[i] >> v & 1))
+                load[place->pcpus[v]] += (uint64_t)WEIGHT_USUAL << 32;
     }
-    for (uint32_t i = 0; i < ENTRIES_MAX; i++)
-        if (table->entries[i].used && table->entries[i].is_service)
-            load[table->entries[i].pcpu] += table->entries[i].weight;
 }
 
 static uint32_t pcpu_least_loaded(const uint64_t load[PCPUS_MAX], uint32_t pcpu_count, uint32_t taken)
@@ -201,7 +214,7 @@ const struct place *table_place(struct table *table, uint32_t pcpu_count, uint32
 const struct place *table_place_pinned(struct table *table, uint32_t pcpu_count, uint32_t vm_id,
                                        uint32_t vcpus, const uint8_t *pins, uint32_t pin_count, char *error)
 {
-    const struct place *old = vm_id ? place_of(table, vm_id) : NULL;
+    const struct place *old = place_of(table, vm_id);
 
     if (vm_id < VM_ID_MIN) {
         snprintf(error, TABLE_ERROR_BYTES, "%u is not the id of a VM", vm_id);
@@ -269,7 +282,7 @@ enum status table_set(struct table *table, uint32_t vm_id, uint32_t weight, uint
     }
     place->weight = weight;
     place->cap = cap;
-    for (uint32_t i = 0; i < ENTRIES_MAX; i++)
+    for (uint32_t i = 0; i < table->high; i++)
         if (table->entries[i].used && !table->entries[i].is_service && table->entries[i].vm_id == vm_id)
             table->entries[i].weight = weight;
     return OK;
@@ -277,7 +290,7 @@ enum status table_set(struct table *table, uint32_t vm_id, uint32_t weight, uint
 
 uint32_t table_cap(const struct table *table, uint32_t vm_id)
 {
-    const struct place *place = vm_id ? place_of(table, vm_id) : NULL;
+    const struct place *place = place_of(table, vm_id);
 
     return place ? place->cap : 0;
 }
@@ -295,7 +308,7 @@ bool table_pause(struct table *table, uint32_t vm_id, bool is_paused)
 
 bool table_is_paused(const struct table *table, uint32_t vm_id)
 {
-    const struct place *place = vm_id ? place_of(table, vm_id) : NULL;
+    const struct place *place = place_of(table, vm_id);
 
     return place && place->is_paused;
 }
@@ -311,13 +324,16 @@ void table_unplace(struct table *table, uint32_t vm_id)
 
 static bool is_in_plan(const struct table *table, const struct entry *entry, uint32_t pcpu)
 {
-    return entry->used && entry->pcpu == pcpu && (entry->is_service || !table_is_paused(table, entry->vm_id));
+    if (!entry->used || entry->pcpu != pcpu)
+        return false;
+    return entry->is_service || entry->place == PLACES_MAX || !table->places[entry->place].is_paused;
 }
 
 /* What each vCPU of a capped VM has at most in an epoch; 0: as much as there is. */
 static uint32_t cap_us(const struct table *table, const struct entry *entry)
 {
-    const struct place *place = entry->is_service || entry->vm_id == 0 ? NULL : place_of(table, entry->vm_id);
+    const struct place *place =
+        entry->is_service || entry->place == PLACES_MAX ? NULL : &table->places[entry->place];
 
     if (!place || place->cap == 0 || place->cap == CAP_MAX(place->vcpus))
         return 0;
@@ -337,7 +353,7 @@ static struct demand demand_of(const struct table *table, uint32_t pcpu)
 {
     struct demand demand = {0};
 
-    for (uint32_t i = 0; i < ENTRIES_MAX; i++) {
+    for (uint32_t i = 0; i < table->high; i++) {
         const struct entry *entry = &table->entries[i];
 
         if (!is_in_plan(table, entry, pcpu))
@@ -384,7 +400,7 @@ void table_plan(const struct table *table, uint32_t pcpu, slot_t slot0, struct p
 
     *plan = (struct plan){.epoch_us = EPOCH_US, .flags = PLAN_ELASTIC};
     for (uint32_t wanted = 0; wanted <= 2; wanted++)
-        for (uint32_t i = 0; i < ENTRIES_MAX; i++) {
+        for (uint32_t i = 0; i < table->high; i++) {
             const struct entry *entry = &table->entries[i];
 
             if (!is_in_plan(table, entry, pcpu))

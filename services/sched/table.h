@@ -17,7 +17,7 @@
 #include "abi.h"
 #include "vm_id.h"
 
-#define ENTRIES_MAX 256u
+#define ENTRIES_MAX 512u
 #define PLACES_MAX 64u
 #define PCPUS_MAX 16u
 #define WEIGHT_MAX 65535u
@@ -36,6 +36,7 @@ struct entry {
     uint16_t pcpu;
     uint32_t vm_id; /* 0: one of the machine's own services */
     uint32_t index; /* of the vCPU */
+    uint32_t place; /* of its VM, in `places`; PLACES_MAX: it has none */
     uint32_t weight;
     char name[32];
 };
@@ -53,11 +54,12 @@ struct place {
 /* The persist pages. */
 struct table {
     uint32_t magic;
-    uint32_t spare;
+    uint32_t high; /* from here on no entry was ever used */
     struct entry entries[ENTRIES_MAX];
     struct place places[PLACES_MAX];
 };
-_Static_assert(sizeof(struct table) <= 4 * 4096, "the table fits its four persist pages");
+#define TABLE_PAGES 8u
+_Static_assert(sizeof(struct table) <= TABLE_PAGES * 4096, "the table fits its persist pages");
 
 /* A fresh table is initialised; one left by an earlier sched is judged (ERR_STATE: damaged). */
 enum status table_open(struct table *table, uint32_t pcpu_count);

@@ -330,6 +330,7 @@ enum status vm_create(struct toolstack *ts, struct vm *vm, char error[ERROR_BYTE
     vm->is_paused = false;
     vm->text[0] = 0;
     vm->started = bh_now();
+    vm->start_us = 0;
     vm->starts++;
     enum status status = vm_build(ts, vm, error);
 
@@ -449,6 +450,8 @@ void vm_close_images(struct toolstack *ts, struct vm *vm)
  */
 void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
 {
+    uint64_t begin = bh_now();
+
     for (uint32_t i = 0; i < VMM_DISKS_MAX; i++) {
         undo(ts, vm, step_disk(i), i, undo_disk);
         if (!(vm->steps & step_disk(i))) /* else blkdrv would fault on memory that it still serves from */
@@ -465,4 +468,6 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
     vm->is_paused = false;
     vm->ending = END_NONE;
     toolstack_save(ts);
+    bh_log("%s: undone within %llu us", vm->config.name,
+           (unsigned long long)bh_ticks_to_us(bh_now() - begin));
 }

@@ -204,6 +204,8 @@ void info_vm(struct toolstack *ts, const struct vm *vm)
     out_printf(ts, "name             : %s\n", config->name);
     out_printf(ts, "id               : %u\n", config->vm_id);
     out_printf(ts, "state            : %s%s%s\n", state_name(vm), vm->text[0] ? ": " : "", vm->text);
+    if (vm->start_us != 0)
+        out_printf(ts, "started          : within %llu us\n", (unsigned long long)vm->start_us);
     out_printf(ts, "memory           : %llu MiB\n", (unsigned long long)(config->memory_bytes / MIB));
     out_printf(ts, "vcpus            : %u, weight %u\n", config->vcpus, config->weight);
     out_printf(ts, "kernel           : %s\n", config->kernel);

@@ -24,6 +24,17 @@ static void report_serve(struct toolstack *ts, struct bh_msg *msg)
         bh_log("VM %u reports and does not wait for the answer", (unsigned)badge);
 }
 
+void reports_serve(struct toolstack *ts)
+{
+    struct bh_msg msg;
+
+    for (uint32_t i = 0; i < VMS_MAX && bh_recv(SLOT_CONTROL, 0, &msg) == OK; i++)
+        if (msg.info & INFO_SIGNAL)
+            ts->events |= msg.w[0];
+        else
+            report_serve(ts, &msg);
+}
+
 static void look_around(struct toolstack *ts, uint64_t events)
 {
     mgmt_run(ts, (events & MGMT_EVENT) && events != EVENTS_ALL);
@@ -40,13 +51,16 @@ int main(void)
 
     toolstack_start(ts);
     for (;;) {
-        enum status status = bh_recv(SLOT_CONTROL, ts->mgmt.again ? 0 : bh_after_ms(LOOK_MS), &msg);
+        uint64_t known = ts->events | (ts->mgmt.again ? MGMT_EVENT : 0);
+        enum status status = bh_recv(SLOT_CONTROL, known ? 0 : bh_after_ms(LOOK_MS), &msg);
 
         out_begin(ts);
-        if (status == OK && !(msg.info & INFO_SIGNAL))
+        if (status == OK && !(msg.info & INFO_SIGNAL)) {
             report_serve(ts, &msg);
-        else
-            look_around(ts, status == OK ? msg.w[0] : ts->mgmt.again ? MGMT_EVENT : EVENTS_ALL);
+        } else {
+            ts->events = 0;
+            look_around(ts, status == OK ? known | msg.w[0] : known ? known : EVENTS_ALL);
+        }
         life_go_on(ts);
     }
 }

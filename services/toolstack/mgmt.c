@@ -285,5 +285,6 @@ void mgmt_run(struct toolstack *ts, bool is_told)
             return;
         frame_serve(ts, &frame);
         credits_send(ts);
+        reports_serve(ts);
     }
 }

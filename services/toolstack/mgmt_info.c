@@ -53,6 +53,7 @@ static void vm_describe(const struct vm *vm, uint64_t cpu_us, bh_MgmtVm *out)
     out->autostart = vm->config.autostart;
     out->persistent = vm->is_record;
     out->starts = vm->starts;
+    out->start_us = vm->start_us;
 }
 
 uint32_t mgmt_on_list(struct wire_call *call, const bh_MgmtPageRequest *request, bh_MgmtVmList *reply)

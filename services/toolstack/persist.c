@@ -2,21 +2,32 @@
 /*
  * persist.c - what must be known after the toolstack died: which VMs exist, and how far each was made
  *
- * The pages are init's to keep; they are zero at the machine's start.  What is read back was checked as a
- * whole.  Configurations have places of their own behind it, written once.
+ * The pages are init's to keep; they are zero at the machine's start.  The machine, and each VM, is a record
+ * with copies (lib/bh/copies.h), so a save costs what has changed.  Configurations have places of their own
+ * behind them, written once.
  */
 #include <pb_decode.h>
 #include <pb_encode.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "bh.h"
 #include "caps_toolstack.h"
+#include "copies.h"
 #include "toolstack.h"
 
-#define PERSIST_MAGIC 0x31535442u /* "BTS1" */
+#define MACHINE_MAGIC 0x4d535442u /* "BTSM" */
+#define VM_MAGIC 0x56535442u      /* "BTSV" */
+#define PERSIST_VERSION 2u
 
+struct saved_machine {
+    uint32_t vm_count;
+    uint32_t input_ended;
+    uint32_t exit_status;
+    uint32_t record_count;
+    uint32_t was_saved; /* 1 */
+    char exit_text[ERROR_BYTES];
+};
 struct saved_vm {
     uint32_t state;
     uint32_t steps;
@@ -27,31 +38,30 @@ struct saved_vm {
     uint32_t spare;
     uint64_t started;
 };
-struct saved {
-    uint32_t magic;
-    uint32_t check; /* over all that follows */
-    uint32_t vm_count;
-    uint32_t input_ended;
-    uint32_t exit_status;
-    uint32_t record_count;
-    char exit_text[ERROR_BYTES];
-    struct saved_vm vms[VMS_MAX];
-};
-#define SAVED_PAGES 2u
+/* Copies of the machine, then of each VM. */
+#define MACHINE_COPY_BYTES 512u
+#define VM_COPY_BYTES 64u
+#define SAVED_BYTES (2u * MACHINE_COPY_BYTES + 2u * VM_COPY_BYTES * VMS_MAX)
+#define SAVED_PAGES ((SAVED_BYTES + 4095u) / 4096u)
 #define CONFIG_BYTES 2048u
 struct saved_config {
     uint32_t length; /* 0: none */
     uint32_t check;  /* over the bytes */
     uint8_t bytes[CONFIG_BYTES - 8];
 };
-_Static_assert(sizeof(struct saved) <= (size_t)SAVED_PAGES * 4096, "the state fits its pages");
+_Static_assert(sizeof(struct copy) + sizeof(struct saved_machine) <= MACHINE_COPY_BYTES, "a copy");
+_Static_assert(sizeof(struct copy) + sizeof(struct saved_vm) <= VM_COPY_BYTES, "a copy");
 _Static_assert(sizeof(struct saved_config) == CONFIG_BYTES, "a place");
 _Static_assert(bh_VmConfig_size <= sizeof(((struct saved_config *)0)->bytes),
                "a configuration fits its place");
 _Static_assert(DOMAIN_PERSIST >= SAVED_PAGES + VMS_MAX * CONFIG_BYTES / 4096,
                "system/bulkhead.toml: persist");
 
-static struct saved *const saved = (struct saved *)(uintptr_t)PERSIST_IPA;
+/* What stands there. */
+static struct saved_machine saved_machine;
+static struct saved_vm saved_vms[VMS_MAX];
+static struct copies machine_copies, vm_copies[VMS_MAX];
+
 static struct saved_config *const configs =
     (struct saved_config *)(uintptr_t)(PERSIST_IPA + SAVED_PAGES * 4096);
 
@@ -65,12 +75,7 @@ static uint32_t fnv(const uint8_t *bytes, size_t count)
     return hash;
 }
 
-static uint32_t saved_check(const struct saved *state)
-{
-    size_t first = offsetof(struct saved, vm_count);
-
-    return fnv((const uint8_t *)state + first, sizeof *state - first);
-}
+/* ---- configurations ---------------------------------------------------------------------------------- */
 
 void toolstack_save_config(const struct toolstack *ts, const struct vm *vm)
 {
@@ -107,57 +112,84 @@ static void vm_load_config(struct vm *vm, uint32_t index)
     vm->config.vm_id = VM_ID_MIN + index;
 }
 
+/* ---- what changes ------------------------------------------------------------------------------------ */
+
+static void machine_save(const struct toolstack *ts)
+{
+    struct saved_machine now = {.was_saved = 1,
+                                .vm_count = ts->vm_count,
+                                .input_ended = ts->input_ended,
+                                .exit_status = ts->exit_status,
+                                .record_count = ts->record_count};
+
+    memcpy(now.exit_text, ts->exit_text, ERROR_BYTES);
+    copies_put(&machine_copies, &saved_machine, &now, sizeof now);
+}
+
+static void vm_save(const struct vm *vm, uint32_t index)
+{
+    struct saved_vm now = {.state = (uint32_t)vm->state,
+                           .steps = vm->steps,
+                           .quick_ends = vm->quick_ends,
+                           .ending = (uint16_t)vm->ending,
+                           .is_paused = vm->is_paused,
+                           .starts = vm->starts,
+                           .started = vm->started};
+
+    copies_put(&vm_copies[index], &saved_vms[index], &now, sizeof now);
+}
+
+/* The number of places before what is in them: a VM in a place that nobody counts would be lost. */
 void toolstack_save(const struct toolstack *ts)
 {
-    static struct saved state;
+    machine_save(ts);
+    for (uint32_t i = 0; i < ts->vm_count; i++)
+        vm_save(&ts->vms[i], i);
+}
 
-    memset(&state, 0, sizeof state);
-    state.magic = PERSIST_MAGIC;
-    state.vm_count = ts->vm_count;
-    state.input_ended = ts->input_ended;
-    state.exit_status = ts->exit_status;
-    state.record_count = ts->record_count;
-    memcpy(state.exit_text, ts->exit_text, ERROR_BYTES);
-    for (uint32_t i = 0; i < ts->vm_count; i++) {
-        const struct vm *vm = &ts->vms[i];
+static void vm_load(struct vm *vm, uint32_t index)
+{
+    const struct saved_vm *was = &saved_vms[index];
 
-        state.vms[i].state = (uint32_t)vm->state;
-        state.vms[i].steps = vm->steps;
-        state.vms[i].quick_ends = vm->quick_ends;
-        state.vms[i].ending = (uint16_t)vm->ending;
-        state.vms[i].is_paused = vm->is_paused;
-        state.vms[i].starts = vm->starts;
-        state.vms[i].started = vm->started;
+    vm->state = was->state <= VM_PRESERVED ? (enum vm_state)was->state : VM_OFF;
+    vm->steps = was->steps;
+    vm->quick_ends = was->quick_ends;
+    vm->ending = was->ending <= END_DESTROYED ? (enum vm_ending)was->ending : END_NONE;
+    vm->is_paused = was->is_paused != 0;
+    vm->starts = was->starts;
+    vm->started = was->started;
+    vm_load_config(vm, index);
+}
+
+static void records_read(void)
+{
+    uint8_t *at = (uint8_t *)(uintptr_t)PERSIST_IPA;
+
+    machine_copies = (struct copies){
+        .at = at, .copy_bytes = MACHINE_COPY_BYTES, .magic = MACHINE_MAGIC, .version = PERSIST_VERSION};
+    copies_get(&machine_copies, &saved_machine, sizeof saved_machine);
+    at += (size_t)2 * MACHINE_COPY_BYTES;
+    for (uint32_t i = 0; i < VMS_MAX; i++, at += (size_t)2 * VM_COPY_BYTES) {
+        vm_copies[i] = (struct copies){
+            .at = at, .copy_bytes = VM_COPY_BYTES, .magic = VM_MAGIC, .version = PERSIST_VERSION};
+        copies_get(&vm_copies[i], &saved_vms[i], sizeof saved_vms[i]);
     }
-    state.check = saved_check(&state);
-    *saved = state;
 }
 
 bool toolstack_load(struct toolstack *ts)
 {
-    static struct saved state;
+    const struct saved_machine *was = &saved_machine;
 
-    state = *saved;
-    if (state.magic != PERSIST_MAGIC || state.check != saved_check(&state) ||
-        state.record_count != ts->record_count || state.vm_count < ts->record_count ||
-        state.vm_count > VMS_MAX)
+    records_read();
+    if (was->was_saved != 1 || was->record_count != ts->record_count || was->vm_count < ts->record_count ||
+        was->vm_count > VMS_MAX)
         return false;
-    ts->vm_count = state.vm_count;
-    ts->input_ended = state.input_ended != 0;
-    ts->exit_status = state.exit_status;
-    memcpy(ts->exit_text, state.exit_text, ERROR_BYTES);
+    ts->vm_count = was->vm_count;
+    ts->input_ended = was->input_ended != 0;
+    ts->exit_status = was->exit_status;
+    memcpy(ts->exit_text, was->exit_text, ERROR_BYTES);
     ts->exit_text[ERROR_BYTES - 1] = 0;
-    for (uint32_t i = 0; i < ts->vm_count; i++) {
-        struct vm *vm = &ts->vms[i];
-
-        vm->state = state.vms[i].state <= VM_PRESERVED ? (enum vm_state)state.vms[i].state : VM_OFF;
-        vm->steps = state.vms[i].steps;
-        vm->quick_ends = state.vms[i].quick_ends;
-        vm->ending = state.vms[i].ending <= END_DESTROYED ? (enum vm_ending)state.vms[i].ending : END_NONE;
-        vm->is_paused = state.vms[i].is_paused != 0;
-        vm->starts = state.vms[i].starts;
-        vm->started = state.vms[i].started;
-        vm_load_config(vm, i);
-    }
+    for (uint32_t i = 0; i < ts->vm_count; i++)
+        vm_load(&ts->vms[i], i);
     return true;
 }

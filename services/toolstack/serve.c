@@ -32,10 +32,12 @@ void toolstack_on_vm_event(struct rpc_call *call, const bh_VmEventRequest *req, 
         rep->status = ERR_STATE;
         return;
     }
-    if (req->kind == bh_VmEventKind_READY)
+    if (req->kind == bh_VmEventKind_READY) {
         vm->state = VM_RUNNING;
-    else
+        vm->start_us = bh_ticks_to_us(bh_now() - vm->started);
+    } else {
         vm_report(vm, ending_of(req->kind), req->text);
+    }
     toolstack_save(call->context);
     rep->status = OK;
 }

@@ -151,8 +151,10 @@ static void vms_autostart(struct toolstack *ts)
     if (single)
         out_printf(ts, "%s: its console; Ctrl-] leads to Bulkhead's prompt\n", single->config.name);
     for (uint32_t i = 0; i < ts->vm_count; i++)
-        if (ts->vms[i].config.autostart || &ts->vms[i] == ts->only)
+        if (ts->vms[i].config.autostart || &ts->vms[i] == ts->only) {
             vm_start(ts, &ts->vms[i]);
+            reports_serve(ts);
+        }
     if (single && vm_is_alive(single))
         console_give(ts, vm_id(single));
 }

@@ -41,7 +41,8 @@ struct toolstack {
     uint32_t image_number; /* of the next one */
     uint32_t stale_images; /* bit: an earlier toolstack's session may still be there */
     struct mgmt mgmt;
-    bool off_due; /* a client asked for the machine's end: after the answer */
+    uint64_t events; /* that came while something else was looked for */
+    bool off_due;    /* a client asked for the machine's end: after the answer */
     char options[512];
     struct vm *only;      /* the VM whose console alone is on the wire ("console=NAME"), or NULL */
     bool input_ended;     /* the machine goes off when no VM is alive any more */
@@ -50,6 +51,11 @@ struct toolstack {
     slot_t pause; /* a Notification that nobody signals: to wait on, for a while */
     struct out out;
 };
+
+/* ---- main.c */
+/* Answer the vmms that report just now: they have a deadline, and what is done between two requests may be
+ * long. */
+void reports_serve(struct toolstack *ts);
 
 /* ---- start.c */
 void toolstack_start(struct toolstack *ts);

@@ -15,7 +15,7 @@
 #include "vm.pb.h"
 #include "vm_id.h"
 
-#define VMS_MAX 96u /* at least BUNDLE_MODULES_MAX; ids stay below 0x100 (ram_volume.h) */
+#define VMS_MAX 128u /* twice what a boot image holds; ids stay below 0x100 (ram_volume.h) */
 #define VM_TEXT_BYTES 200u
 
 enum vm_state {
@@ -56,6 +56,7 @@ struct vm {
     bool is_record;           /* it came with the boot bundle: known also when it is off */
     uint32_t starts;          /* how often it was started */
     uint64_t started;         /* bh_now() at its last start */
+    uint64_t start_us;        /* from there until its guest ran; 0: it has not */
     uint32_t quick_ends;      /* how often in a row it ended within seconds */
     enum vm_ending ending;    /* reported, not dealt with yet; of a preserved VM: how it ended */
     char text[VM_TEXT_BYTES]; /* of that ending; printable */

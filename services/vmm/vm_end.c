@@ -19,10 +19,11 @@ enum status vm_tell(bh_VmEventKind kind, const char *text)
 {
     bh_VmEventRequest request = {.kind = kind};
     bh_ToolstackStatus reply;
-    enum status status;
+    enum status status = ERR_TIME;
 
     snprintf(request.text, sizeof request.text, "%s", text);
-    status = toolstack_rpc_vm_event(CAP_TOOLSTACK, &request, &reply, NULL, bh_after_ms(BUILD_MS));
+    for (int i = 0; i < TELL_TRIES && status != OK; i++) /* it may be restarting, or make many VMs just now */
+        status = toolstack_rpc_vm_event(CAP_TOOLSTACK, &request, &reply, NULL, bh_after_ms(BUILD_MS));
     return status != OK ? status : (enum status)reply.status;
 }
 
@@ -38,8 +39,9 @@ static _Noreturn void wait_for_destruction(void)
 
 static _Noreturn void tell_and_wait(bh_VmEventKind kind, const char *text)
 {
-    for (int i = 0; i < TELL_TRIES && vm_tell(kind, text) != OK; i++)
-        ;
+    enum status status = vm_tell(kind, text);
+
+    (void)status; /* nobody else is there to be told */
     wait_for_destruction();
 }
 

@@ -16,7 +16,7 @@ TEST(untyped, retype_refuses_bad_arguments)
     EXPECT(bh_untyped_retype(POOL, CAP_ENDPOINT, 0, 0, INIT_SLOT_CSPACE, FIRST), ERR_ARG);
     EXPECT(bh_untyped_retype(POOL, CAP_ENDPOINT, 0, 513, INIT_SLOT_CSPACE, FIRST), ERR_ARG);
     EXPECT(bh_untyped_retype(POOL, CAP_ENDPOINT, 0, 1, INIT_SLOT_CSPACE, 0), ERR_ARG);
-    EXPECT(bh_untyped_retype(POOL, CAP_ENDPOINT, 0, 2, INIT_SLOT_CSPACE, 8191), ERR_ARG);
+    EXPECT(bh_untyped_retype(POOL, CAP_ENDPOINT, 0, 2, INIT_SLOT_CSPACE, NO_SUCH_SLOT - 1), ERR_ARG);
     EXPECT(bh_untyped_retype(POOL, CAP_ENDPOINT, 0, 1, INIT_SLOT_CSPACE, 0xffffffff), ERR_ARG);
     EXPECT(bh_untyped_retype(POOL, CAP_ENDPOINT, 0, 1, INIT_SLOT_CSPACE, INIT_SLOT_CSPACE), ERR_FULL);
     EXPECT(bh_untyped_retype(POOL, CAP_FRAME, FRAME_1G, 1, INIT_SLOT_CSPACE, FIRST), ERR_MEM);

@@ -262,6 +262,10 @@ class Console:
             self.credit -= len(piece)
             data = data[len(piece):]
 
+    def end(self):
+        """Detach."""
+        self.client.send(END, self.stream, bytes(4))
+
     def wait_end(self, timeout=60):
         while self.ended is None:
             self.take(timeout)

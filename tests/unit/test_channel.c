@@ -124,6 +124,8 @@ static void guest_writes(const char *text)
     struct byte_ring out = byte_ring_out_producer(&pages[0]);
 
     assert_int_equal(byte_ring_put(&out, (const uint8_t *)text, (uint32_t)strlen(text)), strlen(text));
+    if (byte_ring_must_signal(&out))
+        console_rung(&console, 0);
     console_pump(&console);
 }
 

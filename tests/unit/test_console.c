@@ -6,7 +6,7 @@
  * The wire is a queue that the test empties; a vmm is the other side of a ring page.
  *
  * links: services/console/console.c services/console/vm_console.c services/console/line.c
- * links: services/console/dmesg.c services/console/persist.c
+ * links: services/console/dmesg.c services/console/persist.c lib/bh/copies.c lib/bh/crc32.c
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,7 +26,7 @@
 
 static struct byte_ring_page pages[VM_CONSOLES_MAX];
 static struct console console;
-static _Alignas(8) uint8_t persist_page[PERSIST_BYTES];
+static _Alignas(8) uint8_t persist_pages[PERSIST_BYTES];
 static char seen[65536]; /* what the last look at the wire showed */
 
 static int fresh_console(void **state)
@@ -64,8 +64,11 @@ static void type(const char *text)
 static uint32_t guest_put(uint32_t index, const char *text)
 {
     struct byte_ring out = byte_ring_out_producer(&pages[index]);
+    uint32_t done = byte_ring_put(&out, (const uint8_t *)text, (uint32_t)strlen(text));
 
-    return byte_ring_put(&out, (const uint8_t *)text, (uint32_t)strlen(text));
+    if (byte_ring_must_signal(&out))
+        console_rung(&console, index);
+    return done;
 }
 
 static const char *guest_take(uint32_t index)
@@ -409,14 +412,14 @@ static void a_vm_starts_again_with_an_empty_console(void **state)
     assert_string_equal(wire(), "");
 }
 
-static void sixteen_consoles_and_no_two_for_one_vm(void **state)
+static void every_place_is_used_and_no_vm_has_two(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < VM_CONSOLES_MAX; i++)
         assert_int_equal(console_open(&console, VM_A + i, "vm"), OK);
     assert_int_equal(console_open(&console, VM_A, "vm"), ERR_EXIST);
-    assert_int_equal(console_open(&console, 99, "vm"), ERR_FULL);
-    assert_int_equal(console_open(&console, 99, ""), ERR_ARG);
+    assert_int_equal(console_open(&console, VM_A + VM_CONSOLES_MAX, "vm"), ERR_FULL);
+    assert_int_equal(console_open(&console, VM_A + VM_CONSOLES_MAX, ""), ERR_ARG);
 }
 
 static void nonsense_in_a_ring_hurts_only_its_vm(void **state)
@@ -470,6 +473,26 @@ static void a_vm_that_writes_signals_only_after_a_pause(void **state)
     console_pump(&console);
     assert_false(console.linger);
     assert_true(byte_ring_must_signal(&out));
+}
+
+static void a_vm_that_does_not_ring_costs_nothing(void **state)
+{
+    struct byte_ring out;
+
+    (void)state;
+    open_two();
+    (void)wire();
+    assert_int_equal(console.busy_vms, 0);
+    out = byte_ring_out_producer(&pages[1]);
+    assert_int_equal(byte_ring_put(&out, (const uint8_t *)"late", 4), 4);
+    console_pump(&console);
+    assert_int_equal(console.vms[1].written, 0); /* nobody looked */
+    assert_true(byte_ring_must_signal(&out));    /* and it knows that it must ring */
+    console_rung(&console, 1);
+    console_pump(&console);
+    assert_int_equal(console.vms[1].written, 4);
+    console_focus(&console, VM_B); /* it does not write now, but what it wrote is to be seen */
+    assert_string_equal(wire(), "late");
 }
 
 /* ---- the log */
@@ -575,23 +598,23 @@ static void a_long_line_is_cut(void **state)
 
 static int fresh_persist(void **state)
 {
-    memset(persist_page, 0, sizeof persist_page);
+    memset(persist_pages, 0, sizeof persist_pages);
     return fresh_console(state);
 }
 
 static void a_restarted_console_goes_on(void **state)
 {
     (void)state;
-    assert_false(persist_load(persist_page, &console, pages));
+    assert_false(persist_load(persist_pages, &console, pages));
     open_two();
     (void)console_write(&console, "", true);
     (void)wire();
     console_focus(&console, VM_B);
-    persist_save(persist_page, &console);
+    persist_save(&console);
     guest_put(1, "written meanwhile");
 
     uint32_t before = byte_ring_generation(&pages[1]);
-    assert_true(persist_load(persist_page, &console, pages));
+    assert_true(persist_load(persist_pages, &console, pages));
     assert_int_equal(console.focus, VM_B);
     assert_string_equal(console_find(&console, VM_A)->name, "a");
     assert_true(byte_ring_generation(&pages[1]) != before);
@@ -600,20 +623,32 @@ static void a_restarted_console_goes_on(void **state)
     assert_string_equal(wire(), "\r\nbulkhead> ");
 }
 
+/* It died while it wrote that b's is closed. */
 static void a_torn_save_leaves_the_one_before(void **state)
 {
+    static uint8_t before[PERSIST_BYTES];
+    uint32_t changed = 0;
+
     (void)state;
-    assert_false(persist_load(persist_page, &console, pages));
+    assert_false(persist_load(persist_pages, &console, pages));
     open_two();
-    persist_save(persist_page, &console);
+    persist_save(&console);
     assert_int_equal(console_close(&console, VM_B, false), OK);
-    persist_save(persist_page, &console);
-    persist_page[PERSIST_BYTES / 2 + 30] ^= 1; /* the second save went there */
-    assert_true(persist_load(persist_page, &console, pages));
-    assert_non_null(console_find(&console, VM_B));
-    persist_page[30] ^= 1;
-    assert_false(persist_load(persist_page, &console, pages));
-    assert_null(console_find(&console, VM_A));
+    memcpy(before, persist_pages, sizeof before);
+    persist_save(&console);
+    for (uint32_t i = 0; i < sizeof before; i++) {
+        if (persist_pages[i] == before[i])
+            continue;
+        changed++;
+        persist_pages[i] ^= 0x55;
+        assert_true(persist_load(persist_pages, &console, pages));
+        assert_non_null(console_find(&console, VM_A));
+        assert_non_null(console_find(&console, VM_B));
+        persist_pages[i] ^= 0x55;
+    }
+    assert_in_range(changed, 3, PERSIST_COPY_BYTES); /* one record */
+    assert_true(persist_load(persist_pages, &console, pages));
+    assert_null(console_find(&console, VM_B));
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, fresh_console)
@@ -642,10 +677,11 @@ int main(void)
         TEST(raw_words_come_after_what_the_vm_wrote),
         TEST(a_vm_cannot_speak_for_the_machine),
         TEST(a_vm_starts_again_with_an_empty_console),
-        TEST(sixteen_consoles_and_no_two_for_one_vm),
+        TEST(every_place_is_used_and_no_vm_has_two),
         TEST(nonsense_in_a_ring_hurts_only_its_vm),
         TEST(vms_are_signalled_when_they_asked),
         TEST(a_vm_that_writes_signals_only_after_a_pause),
+        TEST(a_vm_that_does_not_ring_costs_nothing),
         TEST(log_lines_come_above_the_prompt),
         TEST(what_the_toolstack_logs_is_only_in_the_log),
         TEST(a_log_cannot_steer_a_terminal),

@@ -10,7 +10,7 @@
  * links: services/toolstack/verbs.c services/toolstack/info.c services/toolstack/out.c
  * links: services/toolstack/persist.c services/toolstack/policy.c services/toolstack/text.c
  * links: services/toolstack/serve.c services/toolstack/vmm_slots.c services/toolstack/vms.c
- * links: lib/bh/status.c build/gen/vm.pb.c
+ * links: lib/bh/copies.c lib/bh/crc32.c lib/bh/status.c build/gen/vm.pb.c
  * flags: -Iservices/toolstack
  */
 #include <pb_decode.h>
@@ -370,6 +370,10 @@ enum status bh_retype(enum cap_kind kind, uint64_t size, slot_t *out)
     (void)size;
     *out = 300;
     return OK;
+}
+void reports_serve(struct toolstack *t)
+{
+    (void)t;
 }
 void bh_slot_drop(slot_t slot)
 {
@@ -941,6 +945,36 @@ static void a_restarted_toolstack_finds_its_vms(void **state)
     assert_non_null(strstr(shown, "> "));
 }
 
+/* It died while it wrote that b runs. */
+static void a_torn_save_leaves_the_one_before(void **state)
+{
+    static uint8_t before[PERSIST_BYTES];
+    uint8_t *pages = (uint8_t *)(uintptr_t)PERSIST_IPA;
+    uint32_t changed = 0;
+
+    (void)state;
+    record("a", true, 0);
+    record("b", true, 0);
+    assert_false(start());
+    assert_false(report(16, bh_VmEventKind_READY, ""));
+    memcpy(before, pages, sizeof before);
+    assert_false(report(17, bh_VmEventKind_READY, ""));
+    for (uint32_t i = 0; i < sizeof before; i++) {
+        if (pages[i] == before[i])
+            continue;
+        changed++;
+        pages[i] ^= 0x55;
+        memset(&ts, 0, sizeof ts);
+        ts.vm_count = ts.record_count = record_count;
+        ts.vms[0].is_record = ts.vms[1].is_record = true;
+        assert_true(toolstack_load(&ts));
+        assert_int_equal(ts.vms[0].state, VM_RUNNING);
+        assert_int_equal(ts.vms[1].state, VM_STARTING);
+        pages[i] ^= 0x55;
+    }
+    assert_in_range(changed, 3, 60); /* one record, not all */
+}
+
 static int persist_page(void **state)
 {
     void *page = mmap((void *)(uintptr_t)PERSIST_IPA, PERSIST_BYTES, PROT_READ | PROT_WRITE,
@@ -982,6 +1016,7 @@ int main(void)
         TEST(list_and_info_show_what_there_is),
         TEST(a_wire_that_takes_nothing_does_not_keep_us),
         TEST(a_restarted_toolstack_finds_its_vms),
+        TEST(a_torn_save_leaves_the_one_before),
     };
 
     return cmocka_run_group_tests_name("toolstack_life", tests, persist_page, NULL);

@@ -11,7 +11,7 @@
 #include "net.h"
 #include "verb.h"
 
-#define VM_FILES_MAX 16u
+#define VM_FILES_MAX 64u
 
 struct vm_file {
     const char *path;
