@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""tcp_host.py NET - TCP between a VM and this program, on the host's side of the machine's card (`bh run --net NET`).
+"""tcp_host.py NET [nat] - TCP between a VM and this program, on the host's side of the machine's card (`bh run --net NET`):
+the VM's network is the bridge br0, or behind the router (nat0).
 
 What the host computes takes no instructions, but the VM waits for it meanwhile, and how QEMU's clock passes then says
 nothing.  So what counts is the time that our domains ran, which `info` shows: the VM with its vmm, and netdrv.  Where all of
@@ -17,16 +18,17 @@ sys.path.insert(0, os.path.join(TOP, "tests", "system"))
 
 from machine import Machine  # noqa: E402
 
-HOST, VM, PORT = "10.0.2.2", "10.0.2.15", 5001  # as QEMU's user network has them
+HOST, PORT = "10.0.2.2", 5001  # as QEMU's user network has it
+ADDRESSES = {"br0": "10.0.2.15", "nat0": "10.0.3.115"}
 MIB = 1 << 20
 WARM_MIB, RATE_MIB, ROUNDS = 8, 250, 20  # rounds of 100
-CONFIG = f"""name = "bench"
+CONFIG = """name = "bench"
 kernel = "guests/vmlinuz"
 ramdisk = "tests/bench/initrd.gz"
-extra = "console=ttyAMA0 rdinit=/bench bench=tcpobey:{VM}/{HOST}/{PORT}"
+extra = "console=ttyAMA0 rdinit=/bench bench=tcpobey:{address}/{host}/{port}"
 memory = 256
 vcpus = 1
-vif = ['bridge=br0,ip={VM}']
+vif = ['bridge={network},ip={address}']
 """
 
 
@@ -98,10 +100,10 @@ def listen(net):
 
 
 def main():
-    net = sys.argv[1]
+    net, network = sys.argv[1], "nat0" if "nat" in sys.argv[2:] else "br0"
     path = os.path.join(TOP, "build", "bench-tcp.cfg")
     with open(path, "w", encoding="ascii") as file:
-        file.write(CONFIG)
+        file.write(CONFIG.format(network=network, address=ADDRESSES[network], host=HOST, port=PORT))
     with listen(net) as server, Machine("--later", path, timeout=900, arguments=["--cpus", "1", "--net", net, "--icount"]) as machine:
         prompt = machine.prompt(300)
         prompt.run("create bench")
