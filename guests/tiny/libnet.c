@@ -29,6 +29,9 @@ static void queue_start(struct net_card *card, uint32_t number, struct net_queue
 {
     queue->put = 0;
     queue->done = 0;
+    queue->avail[0] = 0;
+    queue->avail[1] = 0;
+    queue->used[0] = 0;
     write32(card->device + R_QUEUE, number);
     write32(card->device + R_SIZE, NET_SLOTS);
     set_address(card->device + R_DESC, queue->buffers);
@@ -95,6 +98,8 @@ void net_open(struct net_card *card, uint64_t features)
     card->transmit.avail[0] = 1; /* no interrupts for what was sent */
     for (uint32_t i = 0; i < NET_SLOTS; i++)
         queue_put(&card->receive, card->frames[i], NET_BUFFER, WRITE);
+    if (card->before_start)
+        card->before_start(card);
     opened = card;
     irq_hook = on_interrupt;
     gic_start();

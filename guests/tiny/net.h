@@ -32,6 +32,8 @@ struct net_card {
     uint64_t device;
     uint8_t mac[6];
     struct net_queue receive, transmit;
+    void (*before_start)(
+        struct net_card *card); /* if set, has the last word on its queues when it is opened */
     uint8_t frames[NET_SLOTS][NET_BUFFER] __attribute__((aligned(16))); /* that come in */
 };
 

@@ -130,3 +130,18 @@ def test_a_rate_holds(tmp_path):
     frames, _, _ = delivered(tmp_path / "rate", "spin", ",rate=4000KB/s")
     allowed = 4_000_000 * (ROUND_MS + 100) / 1000
     assert 0.9 * allowed <= frames * 1514 <= 1.02 * allowed
+
+
+def test_receive_rings_that_make_no_sense_hurt_their_own_card_only(tmp_path):
+    guests = {"ear": ("sniff", f"bridge=br0,mac={SINK},ip=10.0.0.3"),
+              "storm": ("storm", f"bridge=br0,mac={STORM},ip=10.0.0.9", "broadcast"),
+              "rxrings": ("rxrings", "bridge=br0,ip=10.0.0.4")}
+    with Guests(tmp_path, guests) as vms:
+        ear = vms.start("ear")
+        vms.start("storm")
+        ear.expect("saw", SECONDS)
+        said = vms.start("rxrings").expect("PASS rxrings", SECONDS)
+        assert "not so" not in said
+        before = vms.interface("ear").to_vm.packets
+        while vms.interface("ear").to_vm.packets < before + 1000:  # others go on
+            pass

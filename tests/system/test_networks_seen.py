@@ -152,6 +152,30 @@ def test_iperf3_between_guests_for_a_minute(net, way):
     net.a.run("killall iperf3")
 
 
+@pytest.mark.long
+def test_iperf3_beside_a_guest_that_floods(tmp_path, directory):
+    """Broadcasts and spoofed frames on the same network, as fast as two bare guests can; and a bridge that is a VLAN outside."""
+    files = [guest(tmp_path, name, f"bridge=inside,ip=10.0.5.{last}", f"bridge=br20,ip=10.0.20.{last}")
+             for name, last in (("a", 50), ("b", 51))]
+    for name, last in (("broadcast", 9), ("spoof", 10)):
+        files.append(vm_file(tmp_path / f"{name}.cfg", name=name, memory=32, extra=name, ramdisk=None,
+                             kernel=TOP / "build/guests/tiny/storm.bin", more=f"vif = ['bridge=inside,ip=10.0.0.{last}']"))
+    with Wire(tmp_path) as wire, VMs(tmp_path, files, timeout=900, arguments=["--directory", directory, *wire.arguments]) as vms:
+        a, b = vms.shells("a", "b")
+        for shell, last in ((a, 50), (b, 51)):
+            shell.run(SET_UP.format("eth0", f"10.0.5.{last}"))
+            shell.run(SET_UP.format("eth1", f"10.0.20.{last}"))
+        vms.start("broadcast").expect("storming")
+        vms.start("spoof").expect("storming")
+        a.run("iperf3 -s -D")
+        iperf3_listens(a)
+        iperf3_for_a_minute(b, "-c 10.0.5.50")
+        assert vms.interface("broadcast").from_vm.dropped_flood > 10000
+        assert vms.interface("spoof").from_vm.dropped_spoofed > 10000
+        assert wire.ping("10.0.20.2", "10.0.20.50", tag=20) == 3
+        assert not wire.heard(lambda frame: frame.source == "10.0.0.9")  # that network has no outside
+
+
 # ---- this host's programs: iperf3 and a web server, at 10.0.2.2 for who is inside
 
 
