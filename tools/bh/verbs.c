@@ -14,6 +14,7 @@ const struct verb *const verbs[] = {
     &verb_images,
     &verb_domains,
     &verb_dmesg,
+    &verb_metrics,
     /* VMs */
     &verb_list,
     &verb_create,
@@ -31,6 +32,7 @@ const struct verb *const verbs[] = {
     &verb_domuuid,
     &verb_domstate,
     &verb_uptime,
+    &verb_top,
     &verb_config_update,
     /* processors, memory, devices */
     &verb_vcpu_list,
