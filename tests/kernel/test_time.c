@@ -105,6 +105,17 @@ static uint64_t waited(slot_t sc)
 }
 
 /* Two that share a pCPU wait for each other; one that is alone does not, nor does one that does not run. */
+TEST(sc, usage_grows_also_while_nobody_else_wants_to_run)
+{
+    counts[0] = 0;
+    kt_spawn(0, last_pcpu(), kt_counter, (uint64_t)&counts[0]);
+    UNTIL(counts[0] > 0);
+    uint64_t used = ticks_of(kt_threads[0].sc);
+    kt_sleep_ms(5);
+    if (last_pcpu())
+        EXPECT_EXACT(bh_ticks_to_us(ticks_of(kt_threads[0].sc) - used) >= 4000);
+}
+
 TEST(sc, tells_how_long_it_was_wanted)
 {
     counts[0] = counts[1] = 0;

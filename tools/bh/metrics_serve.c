@@ -92,8 +92,8 @@ static char *text_take(const struct args *args, render_fn render, size_t *count)
 
 static void answer(FILE *to, const char *status, const char *type, const char *text, size_t count)
 {
-    fprintf(to, "HTTP/1.0 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", status, type,
-            count);
+    fprintf(to, "HTTP/1.0 %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n", status,
+            type, count);
     fwrite(text, 1, count, to);
     fflush(to);
 }
@@ -146,7 +146,8 @@ static void connection_serve(int fd, const struct args *args, render_fn render)
     free(text);
 }
 
-/* ---- all of them ---------------------------------------------------------------------------------------- */
+/* ---- all of them ----------------------------------------------------------------------------------------
+ */
 
 static struct sockaddr_in address_parse(const char *where)
 {

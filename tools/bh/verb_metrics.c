@@ -61,7 +61,8 @@ static void plain(FILE *out, const char *name, const char *type, const char *hel
     fprintf(out, "%s %" PRIu64 "\n", name, value);
 }
 
-/* ---- VMs ------------------------------------------------------------------------------------------------- */
+/* ---- VMs -------------------------------------------------------------------------------------------------
+ */
 
 /* libvirt's virDomainState */
 static unsigned libvirt_state(bh_MgmtVmState state)
@@ -146,7 +147,8 @@ static void vms_render(const struct metrics *m)
     }
 }
 
-/* ---- vCPUs ----------------------------------------------------------------------------------------------- */
+/* ---- vCPUs -----------------------------------------------------------------------------------------------
+ */
 
 static void vcpu_labels(const struct metrics *m, const char *name, const bh_MgmtVmStats *vm,
                         const bh_MgmtVcpuStats *vcpu)
@@ -180,7 +182,8 @@ static const struct vcpu_metric {
 } vcpu_metrics[] = {
     {"libvirt_domain_vcpu_time_seconds_total", "Time that the vCPU ran.", vcpu_time},
     {"libvirt_domain_vcpu_delay_seconds_total", "Time that it could have run and had to wait.", vcpu_delay},
-    {"libvirt_domain_vcpu_wait_seconds_total", "Time that it had nothing to do, was paused or off.", vcpu_wait},
+    {"libvirt_domain_vcpu_wait_seconds_total", "Time that it had nothing to do, was paused or off.",
+     vcpu_wait},
 };
 
 static void vcpus_render(const struct metrics *m)
@@ -217,7 +220,8 @@ static void exits_render(const struct metrics *m)
         }
 }
 
-/* ---- disks ----------------------------------------------------------------------------------------------- */
+/* ---- disks -----------------------------------------------------------------------------------------------
+ */
 
 #define DISK(member)                                                                                         \
     static uint64_t disk_##member(const bh_MgmtDiskStats *disk)                                              \
@@ -269,7 +273,8 @@ static void disks_render(const struct metrics *m)
     }
 }
 
-/* ---- interfaces ----------------------------------------------------------------------------------------- */
+/* ---- interfaces -----------------------------------------------------------------------------------------
+ */
 
 static uint64_t dropped(const bh_MgmtNetCounters *c)
 {
@@ -293,10 +298,12 @@ static const struct net_metric {
 } net_metrics[] = {
     {"libvirt_domain_interface_stats_receive_bytes_total", "Bytes that the VM received.", bytes, false},
     {"libvirt_domain_interface_stats_receive_packets_total", "Packets that it received.", packets, false},
-    {"libvirt_domain_interface_stats_receive_drops_total", "Packets to it that were dropped.", dropped, false},
+    {"libvirt_domain_interface_stats_receive_drops_total", "Packets to it that were dropped.", dropped,
+     false},
     {"libvirt_domain_interface_stats_transmit_bytes_total", "Bytes that it sent.", bytes, true},
     {"libvirt_domain_interface_stats_transmit_packets_total", "Packets that it sent.", packets, true},
-    {"libvirt_domain_interface_stats_transmit_drops_total", "Packets from it that were dropped.", dropped, true},
+    {"libvirt_domain_interface_stats_transmit_drops_total", "Packets from it that were dropped.", dropped,
+     true},
 };
 
 static void interfaces_render(const struct metrics *m)
@@ -323,7 +330,8 @@ static void interfaces_render(const struct metrics *m)
     }
 }
 
-/* ---- the machine ------------------------------------------------------------------------------------------- */
+/* ---- the machine
+ * ------------------------------------------------------------------------------------------- */
 
 static void services_render(const struct metrics *m)
 {
@@ -401,7 +409,8 @@ static void render(const struct args *args, FILE *out)
     sample_free(&sample);
 }
 
-/* ---- the verb ---------------------------------------------------------------------------------------------- */
+/* ---- the verb
+ * ---------------------------------------------------------------------------------------------- */
 
 static const struct option_spec metrics_options[] = {
     {"listen", 0, "[ADDRESS:]PORT", "serve them over HTTP, on /metrics of this address (127.0.0.1)", 0},
@@ -425,7 +434,8 @@ const struct verb verb_metrics = {
     .group = GROUP_MACHINES,
     .arguments = "",
     .summary = "what VMs and services use, as Prometheus reads it",
-    .text = "Without --listen it is printed once. Names are libvirt-exporter's where it has them: docs/metrics.md.",
+    .text = "Without --listen it is printed once. Names are libvirt-exporter's where it has them: "
+            "docs/metrics.md.",
     .options = metrics_options,
     .asks = true,
     .run = metrics,

@@ -19,7 +19,7 @@
 #define SECONDS_USUAL 2u
 #define SECONDS_MOST 86400u
 #define COUNT_MOST 1000000000u
-#define HOME "\033[H"        /* ECMA-48: cursor to the first place, ... */
+#define HOME "\033[H"         /* ECMA-48: cursor to the first place, ... */
 #define REST_OF_LINE "\033[K" /* ... erase to the line's end, ... */
 #define REST_OF_PAGE "\033[J" /* ... and to the page's */
 #define WHOLE_PAGE "\033[2J"
@@ -77,7 +77,8 @@ static void rate_print(const struct top *top, unsigned width, uint64_t count)
     printf(" %*s", (int)width, short_number(text, per_second(top, count)));
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------- */
+/* ---- the table -------------------------------------------------------------------------------------------
+ */
 
 static void head_print(const struct top *top)
 {
@@ -180,8 +181,8 @@ static void interfaces_print(const struct top *top)
             const bh_MgmtNetStats *interface = &top->between->vms[i].interfaces[j];
 
             if (is_first)
-                printf("%s\n%4s %-25s %8s %8s %8s %8s %8s%s\n", top->end, "", "Interface", "p sent",
-                       "B sent", "p recv.", "B recv.", "dropped", top->end);
+                printf("%s\n%4s %-25s %8s %8s %8s %8s %8s%s\n", top->end, "", "Interface", "p sent", "B sent",
+                       "p recv.", "B recv.", "dropped", top->end);
             is_first = false;
             printf("     %-20.20s %-4u", top->between->vms[i].name, (unsigned)interface->index);
             rate_print(top, 8, interface->from_vm.packets);
@@ -195,8 +196,8 @@ static void interfaces_print(const struct top *top)
 
 static void domains_print(const struct top *top)
 {
-    printf("%s\n%4s %-20s %-8s %6s %8s %8s %8s%s\n", top->end, "", "Bulkhead's own", "State", "CPU%",
-           "wakes", "KiB", "restarts", top->end);
+    printf("%s\n%4s %-20s %-8s %6s %8s %8s %8s%s\n", top->end, "", "Bulkhead's own", "State", "CPU%", "wakes",
+           "KiB", "restarts", top->end);
     for (unsigned i = 0; i < top->between->domain_count; i++) {
         const bh_MgmtDomain *domain = &top->between->domains[i];
 
@@ -237,7 +238,8 @@ static void top_json(const struct sample *now, const struct sample *between)
     json_finish(&json);
 }
 
-/* ---- again and again --------------------------------------------------------------------------------------- */
+/* ---- again and again
+ * --------------------------------------------------------------------------------------- */
 
 static int top(const struct args *args)
 {
@@ -284,10 +286,13 @@ const struct verb verb_top = {
     .group = GROUP_VMS,
     .arguments = "",
     .summary = "what VMs, their disks and networks, and Bulkhead's own domains use",
-    .text = "Everything is per second, over the time since the table before. CPU%: of one pCPU, of all vCPUs together, "
-            "with what their vmm did on their time; Steal%: they could have run and had to wait; Idle%: they had nothing "
-            "to do; VMM%: its vmm on time of its own. Then why vCPUs left their guests: loads from and stores to "
-            "devices, HVC and SMC calls, faults, system registers, WFI (nothing to do), physical interrupts.",
+    .text =
+        "Everything is per second, over the time since the table before. CPU%: of one pCPU, of all vCPUs "
+        "together, "
+        "with what their vmm did on their time; Steal%: they could have run and had to wait; Idle%: they had "
+        "nothing "
+        "to do; VMM%: its vmm on time of its own. Then why vCPUs left their guests: loads from and stores to "
+        "devices, HVC and SMC calls, faults, system registers, WFI (nothing to do), physical interrupts.",
     .options = top_options,
     .asks = true,
     .run = top,
