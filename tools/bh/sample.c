@@ -136,8 +136,8 @@ static bool is_same(const bh_MgmtVmStats *now, const bh_MgmtVmStats *before)
 void sample_difference(struct sample *between, const struct sample *before, const struct sample *now)
 {
     *between = (struct sample){.machine = now->machine, .uptime_us = now->uptime_us - before->uptime_us};
-    between->vms = grow(NULL, 0, now->vm_count, sizeof(*between->vms));
-    between->domains = grow(NULL, 0, now->domain_count, sizeof(*between->domains));
+    between->vms = must_alloc((now->vm_count + 1) * sizeof(*between->vms));
+    between->domains = must_alloc((now->domain_count + 1) * sizeof(*between->domains));
     between->vm_count = now->vm_count;
     between->domain_count = now->domain_count;
     memcpy(between->vms, now->vms, now->vm_count * sizeof(*now->vms));
