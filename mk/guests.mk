@@ -16,12 +16,13 @@ $(GUESTS)/vmlinuz: $(ARM64)/.stamp
 	$(Q)mkdir -p $(@D)
 	$(Q)cp $(ARM64)/boot/vmlinuz-*-cloud-arm64 $@
 
-$(GUESTS)/initrd.gz: guests/linux/make-initrd guests/linux/init guests/linux/dhcp guests/linux/modules $(ARM64)/.stamp
+$(GUESTS)/initrd.gz: guests/linux/make-initrd guests/linux/init guests/linux/dhcp guests/linux/power-key \
+        guests/linux/modules $(ARM64)/.stamp
 	$(call say,GUEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)guests/linux/make-initrd $(ARM64) $@
 
-$(GUESTS)/rootfs.tar: guests/linux/make-rootfs $(addprefix guests/linux/,inittab rcS stop console) | $(ARM64)/.stamp
+$(GUESTS)/rootfs.tar: guests/linux/make-rootfs $(addprefix guests/linux/,inittab rcS stop console power-button) | $(ARM64)/.stamp
 	$(call say,GUEST,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)fakeroot guests/linux/make-rootfs $@

@@ -21,7 +21,13 @@ enum {
 };
 
 /* 5 Device Types */
-enum { VIRTIO_ID_NET = 1, VIRTIO_ID_BLOCK = 2, VIRTIO_ID_CONSOLE = 3, VIRTIO_ID_BALLOON = 5 };
+enum {
+    VIRTIO_ID_NET = 1,
+    VIRTIO_ID_BLOCK = 2,
+    VIRTIO_ID_CONSOLE = 3,
+    VIRTIO_ID_BALLOON = 5,
+    VIRTIO_ID_INPUT = 18,
+};
 
 /* 6 Reserved Feature Bits */
 #define VIRTIO_F_INDIRECT_DESC (1ull << 28)

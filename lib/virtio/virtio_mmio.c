@@ -3,7 +3,7 @@
  * virtio_mmio.c - registers of the virtio-mmio transport, version 2
  *
  * Offsets and rules are of Virtio 1.1, 4.2.2.  Registers are 32 bits wide: other widths read as zero and
- * ignore what is written (4.2.2.2), but for the device's configuration, which may be read in any width.
+ * ignore what is written (4.2.2.2), but for the device's configuration, which has fields of any width.
  */
 #include "virtio_mmio.h"
 
@@ -256,6 +256,16 @@ static uint64_t config_read(const struct virtio_mmio *v, uint64_t offset, uint32
     return value;
 }
 
+/* Fields of the configuration are what they are, byte after byte. */
+static void config_write(struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes, uint64_t value)
+{
+    if (!v->kind->config_write || offset > v->config_bytes || size_bytes > v->config_bytes - offset)
+        return;
+    for (uint32_t i = 0; i < size_bytes; i++)
+        v->kind->config_write(v, (uint32_t)offset + i, (uint8_t)(value >> (8 * i)));
+    registers_show(v);
+}
+
 uint64_t virtio_mmio_read(struct virtio_mmio *v, uint64_t offset, uint32_t size_bytes)
 {
     if (offset >= REG_CONFIG)
@@ -333,8 +343,12 @@ void virtio_mmio_write(struct virtio_mmio *v, uint64_t offset, uint32_t size_byt
 {
     uint32_t value = (uint32_t)value64;
 
+    if (offset >= REG_CONFIG) {
+        config_write(v, offset - REG_CONFIG, size_bytes, value64);
+        return;
+    }
     if (size_bytes != 4)
-        return; /* no device of ours has configuration that a driver may write */
+        return;
     if (offset == REG_QUEUE_NOTIFY) {
         device_kick(v, value);
     } else if (offset == REG_INTERRUPT_ACK) {

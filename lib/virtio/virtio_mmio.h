@@ -21,7 +21,7 @@
 
 #define VIRTIO_MMIO_BYTES 0x200u
 #define VIRTIO_QUEUES_MAX 2u
-#define VIRTIO_CONFIG_MAX 64u
+#define VIRTIO_CONFIG_MAX 136u
 #define VIRTIO_MMIO_NOTIFY 0x50u /* offset of QueueNotify */
 
 struct virtio_mmio;
@@ -34,6 +34,8 @@ struct virtio_kind {
     void (*ready)(struct virtio_mmio *v);                /* DRIVER_OK was set */
     void (*kick)(struct virtio_mmio *v, uint32_t queue); /* look at this queue */
     void (*reset)(struct virtio_mmio *v);                /* the guest's buffers are no longer ours: let go */
+    /* The driver wrote this byte of the configuration; NULL: it may write none. */
+    void (*config_write)(struct virtio_mmio *v, uint32_t offset, uint8_t value);
 };
 
 struct virtio_mmio {

@@ -9,6 +9,7 @@
 #include "bh.h"
 #include "init.h"
 #include "init_rpc.h"
+#include "vmm_events.h"
 
 static bool asks_toolstack(const struct rpc_call *call)
 {
@@ -227,6 +228,42 @@ void init_on_configure(struct rpc_call *call, const bh_ConfigureRequest *req, bh
         if (rep->status != OK)
             snprintf(rep->error, sizeof(rep->error), "the configuration of VM %u: not %u bytes at %u",
                      (unsigned)req->vm_id, (unsigned)req->piece.size, (unsigned)req->offset);
+    }
+}
+
+/* With our own capability, so that whoever asks needs none of the vmm's. */
+static enum status vmm_tell(const struct vmm *vmm, uint64_t events)
+{
+    slot_t slot = bh_slot_alloc();
+    enum status status = slot ? bh_cspace_mint(INIT_SLOT_CSPACE, vmm->domain.events, INIT_SLOT_CSPACE, slot,
+                                               RIGHT_WRITE, events)
+                              : ERR_FULL;
+
+    if (status == OK)
+        status = bh_notification_signal(slot);
+    if (slot)
+        bh_slot_drop(slot);
+    return status;
+}
+
+void init_on_tell_vmm(struct rpc_call *call, const bh_TellVmmRequest *req, bh_InitStatus *rep)
+{
+    const struct vmm *vmm = vmm_find(req->vm_id);
+
+    if (!asks_toolstack(call)) {
+        rep->status = refuse(rep->error, sizeof(rep->error));
+    } else if (!vmm || vmm->state != VMM_RUNNING) {
+        rep->status = ERR_STATE;
+        snprintf(rep->error, sizeof(rep->error), "VM %u has no vmm that runs", (unsigned)req->vm_id);
+    } else if (req->events == 0 || (req->events & ~VMM_EVENTS_TOLD) != 0) {
+        rep->status = ERR_ARG;
+        snprintf(rep->error, sizeof(rep->error), "a vmm cannot be told 0x%llx",
+                 (unsigned long long)req->events);
+    } else {
+        rep->status = vmm_tell(vmm, req->events);
+        if (rep->status != OK)
+            snprintf(rep->error, sizeof(rep->error), "%s: %s", vmm->domain.name,
+                     bh_status_name((enum status)rep->status));
     }
 }
 

@@ -180,7 +180,7 @@ void sched_on_pause(struct rpc_call *call, const bh_PauseRequest *req, bh_SchedS
         snprintf(rep->error, sizeof(rep->error), "only the toolstack pauses VMs");
         return;
     }
-    if (!table_pause(sched->table, req->vm_id, req->paused)) {
+    if (!table_pause(sched->table, req->vm_id, req->paused, bh_now())) {
         rep->status = ERR_EXIST;
         snprintf(rep->error, sizeof(rep->error), "VM %u has no place", (unsigned)req->vm_id);
         return;
@@ -216,6 +216,21 @@ static void exits_describe(slot_t sc, bh_SchedInfoReply *rep)
         if (bh_sc_exits(sc, i, &to[0], &to[1], &to[2], &to[3]) == OK)
             rep->exits_count = (pb_size_t)(i + 4);
     }
+}
+
+void sched_on_runs(struct rpc_call *call, const bh_RunsRequest *req, bh_RunsReply *rep)
+{
+    const struct sched *sched = call->context;
+    uint32_t vm_id = (uint32_t)call->badge;
+
+    (void)req;
+    if (call->badge < VM_ID_MIN) {
+        rep->status = ERR_RIGHT;
+        return;
+    }
+    rep->status = OK;
+    rep->paused = table_is_paused(sched->table, vm_id);
+    rep->since = table_resumed(sched->table, vm_id);
 }
 
 /* The index-th entry that is in use. */

@@ -295,11 +295,13 @@ uint32_t table_cap(const struct table *table, uint32_t vm_id)
     return place ? place->cap : 0;
 }
 
-bool table_pause(struct table *table, uint32_t vm_id, bool is_paused)
+bool table_pause(struct table *table, uint32_t vm_id, bool is_paused, uint64_t now)
 {
     for (uint32_t i = 0; vm_id != 0 && i < PLACES_MAX; i++) {
         if (table->places[i].vm_id != vm_id)
             continue;
+        if (table->places[i].is_paused && !is_paused)
+            table->places[i].resumed = now;
         table->places[i].is_paused = is_paused;
         return true;
     }
@@ -311,6 +313,13 @@ bool table_is_paused(const struct table *table, uint32_t vm_id)
     const struct place *place = place_of(table, vm_id);
 
     return place && place->is_paused;
+}
+
+uint64_t table_resumed(const struct table *table, uint32_t vm_id)
+{
+    const struct place *place = vm_id ? place_of(table, vm_id) : NULL;
+
+    return place ? place->resumed : 0;
 }
 
 void table_unplace(struct table *table, uint32_t vm_id)

@@ -49,6 +49,7 @@ struct place {
     uint32_t is_paused; /* its vCPUs are in no plan; its vmm is */
     uint32_t weight;    /* of each vCPU, as the toolstack said */
     uint32_t cap;       /* percent of one pCPU that all its vCPUs together have at most; 0: no limit */
+    uint64_t resumed;   /* when it was unpaused last, system counter; 0: never */
 };
 
 /* The persist pages. */
@@ -89,8 +90,9 @@ enum status table_set(struct table *table, uint32_t vm_id, uint32_t weight, uint
 /* Of a VM; 0: none. */
 uint32_t table_cap(const struct table *table, uint32_t vm_id);
 /* False: it has no place. */
-bool table_pause(struct table *table, uint32_t vm_id, bool is_paused) BH_NODISCARD;
+bool table_pause(struct table *table, uint32_t vm_id, bool is_paused, uint64_t now) BH_NODISCARD;
 bool table_is_paused(const struct table *table, uint32_t vm_id);
+uint64_t table_resumed(const struct table *table, uint32_t vm_id);
 void table_unplace(struct table *table, uint32_t vm_id);
 
 /* The plan of a pCPU; entry i of the table is the SchedContext in slot slot0 + i. */

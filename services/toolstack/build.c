@@ -322,12 +322,13 @@ static enum status vm_build(struct toolstack *ts, struct vm *vm, char *error)
     return status;
 }
 
-enum status vm_create(struct toolstack *ts, struct vm *vm, char error[ERROR_BYTES])
+enum status vm_create(struct toolstack *ts, struct vm *vm, bool paused, char error[ERROR_BYTES])
 {
     error[0] = 0;
     vm->state = VM_BUILDING;
     vm->ending = END_NONE;
-    vm->is_paused = false;
+    vm->is_paused = paused;
+    vm->is_heard = vm->is_stopping = false;
     vm->text[0] = 0;
     vm->started = bh_now();
     vm->start_us = 0;

@@ -19,15 +19,17 @@
 #define MIB (1024ull * KIB)
 #define PAGE 4096ull
 
-/* As in `xl list`: r running, p paused, s shut down, c crashed; b: its vmm is loading it. */
+/* As in `xl list`: r running, p paused, s shutting down or shut down, c crashed; b: its vmm is loading it. */
 const char *info_state_letters(const struct vm *vm)
 {
     switch (vm->state) {
     case VM_BUILDING:
     case VM_STARTING:
-        return "-b----";
+        return vm->is_paused ? "-bp---" : "-b----";
     case VM_RUNNING:
-        return vm->is_paused ? "--p---" : "r-----";
+        if (vm->is_paused)
+            return vm->is_stopping ? "--ps--" : "--p---";
+        return vm->is_stopping ? "---s--" : "r-----";
     case VM_PRESERVED:
         return vm->ending == END_CRASH ? "----c-" : "---s--";
     default:
@@ -42,7 +44,9 @@ static const char *state_name(const struct vm *vm)
         [VM_RUNNING] = "running", [VM_PRESERVED] = "preserved",
     };
 
-    return vm->state == VM_RUNNING && vm->is_paused ? "paused" : names[vm->state];
+    if (vm->state == VM_RUNNING && (vm->is_paused || vm->is_stopping))
+        return vm->is_paused ? "paused" : "asked to shut down";
+    return names[vm->state];
 }
 
 enum status info_init(bh_InitInfoReply *info)

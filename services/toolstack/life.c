@@ -16,6 +16,7 @@
 #include "sched_rpc.h"
 #include "text.h"
 #include "toolstack.h"
+#include "vmm_events.h"
 
 #define DEATHS_AT_ONCE 32u
 #define OFF_TRIES 10u
@@ -74,7 +75,7 @@ void vm_start(struct toolstack *ts, struct vm *vm)
 {
     char error[ERROR_BYTES];
 
-    if (vm_create(ts, vm, error) == OK)
+    if (vm_create(ts, vm, false, error) == OK)
         return;
     say_ending(ts, vm, END_REFUSED, error);
     bh_log("%s: refused: %s", vm->config.name, error);
@@ -82,8 +83,19 @@ void vm_start(struct toolstack *ts, struct vm *vm)
         life_machine_off(ts);
 }
 
+/* While it starts its threads borrow its vCPUs' time: it is paused when its vmm says that it is ready. */
+static bool is_paused_later(const struct vm *vm)
+{
+    return vm->state != VM_RUNNING;
+}
+
 enum status vm_pause(struct toolstack *ts, struct vm *vm, bool paused, char error[ERROR_BYTES])
 {
+    if (is_paused_later(vm)) {
+        vm->is_paused = paused;
+        toolstack_save(ts);
+        return OK;
+    }
     bh_PauseRequest request = {.vm_id = vm_id(vm), .paused = paused};
     bh_SchedStatus reply;
     enum status status = sched_rpc_pause(CAP_SCHED, &request, &reply, NULL, bh_after_ms(ASK_MS));
@@ -95,6 +107,37 @@ enum status vm_pause(struct toolstack *ts, struct vm *vm, bool paused, char erro
     if (status != OK || reply.status != OK)
         return status != OK ? status : (enum status)reply.status;
     vm->is_paused = paused;
+    toolstack_save(ts);
+    return OK;
+}
+
+/* init knows the vmm, also when we have just been restarted. */
+static enum status vmm_tell(const struct vm *vm, uint64_t events, char *error)
+{
+    bh_TellVmmRequest request = {.vm_id = vm_id(vm), .events = events};
+    bh_InitStatus reply;
+    enum status status = init_rpc_tell_vmm(CAP_INIT, &request, &reply, NULL, bh_after_ms(ASK_MS));
+
+    if (status != OK)
+        snprintf(error, ERROR_BYTES, "init: %s", bh_status_name(status));
+    else if (reply.status != OK)
+        snprintf(error, ERROR_BYTES, "%s", reply.error);
+    return status != OK ? status : (enum status)reply.status;
+}
+
+enum status vm_ask(struct toolstack *ts, struct vm *vm, enum vm_wish wish, char error[ERROR_BYTES])
+{
+    uint64_t bit = wish == WISH_SHUTDOWN ? VMM_EVENT_POWER : VMM_EVENT_REBOOT;
+
+    if (!vm->is_heard) {
+        snprintf(error, ERROR_BYTES, "its guest cannot hear it: no driver (virtio_input) has started there");
+        return ERR_STATE;
+    }
+    enum status status = vmm_tell(vm, 1ull << bit, error);
+
+    if (status != OK)
+        return status;
+    vm->is_stopping = wish == WISH_SHUTDOWN;
     toolstack_save(ts);
     return OK;
 }

@@ -29,7 +29,9 @@ bh_MgmtVmState mgmt_state_of(const struct vm *vm)
     case VM_STARTING:
         return bh_MgmtVmState_MGMT_VM_STARTING;
     case VM_RUNNING:
-        return vm->is_paused ? bh_MgmtVmState_MGMT_VM_PAUSED : bh_MgmtVmState_MGMT_VM_RUNNING;
+        if (vm->is_paused)
+            return bh_MgmtVmState_MGMT_VM_PAUSED;
+        return vm->is_stopping ? bh_MgmtVmState_MGMT_VM_SHUTDOWN : bh_MgmtVmState_MGMT_VM_RUNNING;
     case VM_PRESERVED:
         return bh_MgmtVmState_MGMT_VM_PRESERVED;
     default:

@@ -75,12 +75,12 @@ static uint32_t config_judge(struct wire_call *call, bh_VmConfig *config)
 }
 
 /* Make it, and note what it says if it cannot be. */
-static uint32_t vm_make(struct wire_call *call, struct vm *vm)
+static uint32_t vm_make(struct wire_call *call, struct vm *vm, bool paused)
 {
     struct toolstack *ts = call->context;
     char error[ERROR_BYTES];
 
-    if (vm_create(ts, vm, error) == OK)
+    if (vm_create(ts, vm, paused, error) == OK)
         return bh_MgmtStatus_MGMT_OK;
     bh_log("%s: refused: %s", vm->config.name, error);
     return refuse(call, bh_MgmtStatus_MGMT_REFUSED, "%s: cannot start: %s", vm->config.name, error);
@@ -94,8 +94,6 @@ uint32_t mgmt_on_create(struct wire_call *call, const bh_MgmtCreateRequest *requ
 
     if (!request->has_config)
         return refuse(call, bh_MgmtStatus_MGMT_BAD_REQUEST, "no configuration came with the request");
-    if (request->paused)
-        return refuse(call, bh_MgmtStatus_MGMT_NOT_SUPPORTED, "a VM cannot be created paused yet");
     config = request->config;
     const struct vm *other = vm_find(ts, config.name);
 
@@ -109,7 +107,7 @@ uint32_t mgmt_on_create(struct wire_call *call, const bh_MgmtCreateRequest *requ
 
     if (!vm)
         return refuse(call, bh_MgmtStatus_MGMT_FULL, "the machine has as many VMs as it takes");
-    status = vm_make(call, vm);
+    status = vm_make(call, vm, request->paused);
     if (status == bh_MgmtStatus_MGMT_OK)
         images_used(ts, vm);
     reply_vm(reply, vm);
@@ -126,7 +124,7 @@ uint32_t mgmt_on_start(struct wire_call *call, const bh_MgmtVmRequest *request, 
     if (vm->state != VM_OFF)
         return refuse(call, bh_MgmtStatus_MGMT_EXISTS, "%s: %s", vm->config.name, state_words(vm));
     reply_vm(reply, vm);
-    return vm_make(call, vm);
+    return vm_make(call, vm, false);
 }
 
 /* ---- end ------------------------------------------------------------------------------------------- */
@@ -151,29 +149,39 @@ uint32_t mgmt_on_destroy(struct wire_call *call, const bh_MgmtVmRequest *request
     return bh_MgmtStatus_MGMT_OK;
 }
 
-/* ---- what is not there yet ----------------------------------------------------------------------------- */
+/* ---- ask --------------------------------------------------------------------------------------------- */
 
-static uint32_t later(struct wire_call *call, const char *vm_text, const char *verb)
+/* Said again it is asked again: the guest may not have had an ear for it the first time. */
+static uint32_t wish_tell(struct wire_call *call, const char *text, enum vm_wish wish, bh_MgmtVmReply *reply)
 {
+    char error[ERROR_BYTES];
     uint32_t status;
-    const struct vm *vm = vm_asked(call, vm_text, &status);
+    struct vm *vm = vm_asked(call, text, &status);
 
     if (!vm)
         return status;
-    return refuse(call, bh_MgmtStatus_MGMT_NOT_SUPPORTED, "%s: this machine cannot %s VMs yet",
-                  vm->config.name, verb);
+    if (vm->state != VM_RUNNING)
+        return refuse(call, bh_MgmtStatus_MGMT_STATE, "%s: %s", vm->config.name, state_words(vm));
+    enum status asked = vm_ask(call->context, vm, wish, error);
+
+    if (asked != OK)
+        return refuse(call, asked == ERR_STATE ? bh_MgmtStatus_MGMT_STATE : bh_MgmtStatus_MGMT_REFUSED,
+                      "%s: %s", vm->config.name, error);
+    reply_vm(reply, vm);
+    if (vm->is_paused)
+        snprintf(reply->text, sizeof reply->text, "%s is paused: its guest hears it when it is unpaused",
+                 vm->config.name);
+    return bh_MgmtStatus_MGMT_OK;
 }
 
 uint32_t mgmt_on_shutdown(struct wire_call *call, const bh_MgmtVmRequest *request, bh_MgmtVmReply *reply)
 {
-    (void)reply;
-    return later(call, request->vm, "shut down");
+    return wish_tell(call, request->vm, WISH_SHUTDOWN, reply);
 }
 
 uint32_t mgmt_on_reboot(struct wire_call *call, const bh_MgmtVmRequest *request, bh_MgmtVmReply *reply)
 {
-    (void)reply;
-    return later(call, request->vm, "reboot");
+    return wish_tell(call, request->vm, WISH_REBOOT, reply);
 }
 
 /* ---- pause ------------------------------------------------------------------------------------------- */
@@ -187,7 +195,7 @@ static uint32_t pause_or_go_on(struct wire_call *call, const char *text, bool pa
 
     if (!vm)
         return status;
-    if (vm->state != VM_RUNNING)
+    if (vm->state != VM_RUNNING && vm->state != VM_STARTING)
         return refuse(call, bh_MgmtStatus_MGMT_STATE, "%s: %s", vm->config.name, state_words(vm));
     reply_vm(reply, vm);
     reply->unchanged = vm->is_paused == paused;

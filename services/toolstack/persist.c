@@ -35,9 +35,10 @@ struct saved_vm {
     uint16_t ending;
     uint16_t is_paused;
     uint32_t starts;
-    uint32_t spare;
+    uint32_t flags;
     uint64_t started;
 };
+enum { SAVED_HEARD = 1, SAVED_STOPPING = 2 }; /* saved_vm.flags */
 /* Copies of the machine, then of each VM. */
 #define MACHINE_COPY_BYTES 512u
 #define VM_COPY_BYTES 64u
@@ -133,6 +134,8 @@ static void vm_save(const struct vm *vm, uint32_t index)
                            .quick_ends = vm->quick_ends,
                            .ending = (uint16_t)vm->ending,
                            .is_paused = vm->is_paused,
+                           .flags =
+                               (vm->is_heard ? SAVED_HEARD : 0u) | (vm->is_stopping ? SAVED_STOPPING : 0u),
                            .starts = vm->starts,
                            .started = vm->started};
 
@@ -156,6 +159,8 @@ static void vm_load(struct vm *vm, uint32_t index)
     vm->quick_ends = was->quick_ends;
     vm->ending = was->ending <= END_DESTROYED ? (enum vm_ending)was->ending : END_NONE;
     vm->is_paused = was->is_paused != 0;
+    vm->is_heard = (was->flags & SAVED_HEARD) != 0;
+    vm->is_stopping = (was->flags & SAVED_STOPPING) != 0;
     vm->starts = was->starts;
     vm->started = was->started;
     vm_load_config(vm, index);

@@ -22,6 +22,23 @@ static enum vm_ending ending_of(bh_VmEventKind kind)
     }
 }
 
+/* It has loaded its guest.  One that is to be paused does not run before it is: its vmm waits for our answer.
+ */
+static enum status ready(struct toolstack *ts, struct vm *vm)
+{
+    char error[ERROR_BYTES];
+
+    vm->state = VM_RUNNING;
+    vm->start_us = bh_ticks_to_us(bh_now() - vm->started);
+    if (!vm->is_paused)
+        return OK;
+    enum status status = vm_pause(ts, vm, true, error);
+
+    if (status != OK)
+        vm_report(vm, END_REFUSED, error);
+    return status;
+}
+
 void toolstack_on_vm_event(struct rpc_call *call, const bh_VmEventRequest *req, bh_ToolstackStatus *rep)
 {
     struct vm *vm = vm_of_id(call->context, call->badge);
@@ -32,12 +49,12 @@ void toolstack_on_vm_event(struct rpc_call *call, const bh_VmEventRequest *req, 
         rep->status = ERR_STATE;
         return;
     }
-    if (req->kind == bh_VmEventKind_READY) {
-        vm->state = VM_RUNNING;
-        vm->start_us = bh_ticks_to_us(bh_now() - vm->started);
-    } else {
-        vm_report(vm, ending_of(req->kind), req->text);
-    }
-    toolstack_save(call->context);
     rep->status = OK;
+    if (req->kind == bh_VmEventKind_READY)
+        rep->status = ready(call->context, vm);
+    else if (req->kind == bh_VmEventKind_HEARD || req->kind == bh_VmEventKind_UNHEARD)
+        vm->is_heard = req->kind == bh_VmEventKind_HEARD;
+    else
+        vm_report(vm, ending_of(req->kind), req->text);
+    toolstack_save(call->context);
 }

@@ -77,8 +77,9 @@ void out_drain(struct toolstack *ts);                 /* wait (bounded) until th
 void toolstack_pause(struct toolstack *ts, uint32_t ms);
 
 /* ---- build.c: a VM from nothing, and back */
-/* Refused: nothing of it is left, and `error` says what refused and why. */
-enum status vm_create(struct toolstack *ts, struct vm *vm, char error[ERROR_BYTES]) BH_NODISCARD;
+/* paused: its vCPUs get no time before it is unpaused.  Refused: nothing of it is left, and `error` says what
+ * refused and why. */
+enum status vm_create(struct toolstack *ts, struct vm *vm, bool paused, char error[ERROR_BYTES]) BH_NODISCARD;
 /* Undo what there is of it, as often as it takes.  keep_focus: its console keeps the wire. */
 void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus);
 
@@ -105,8 +106,12 @@ const char *vm_image_volume(const struct vm *vm, uint32_t index);
 struct vm *vm_find(struct toolstack *ts, const char *name);
 struct vm *vm_of_id(struct toolstack *ts, uint64_t id);
 void vm_start(struct toolstack *ts, struct vm *vm);
-/* Stop giving its vCPUs time, or go on; of a VM that runs.  Refused: `error` says by whom and why. */
+/* Stop giving its vCPUs time, or go on; of a VM that starts or runs.  Refused: `error` says by whom and why.
+ */
 enum status vm_pause(struct toolstack *ts, struct vm *vm, bool paused, char error[ERROR_BYTES]) BH_NODISCARD;
+/* Ask its guest to shut down or to reboot: what it does is its own affair.  Refused: `error` says why. */
+enum status vm_ask(struct toolstack *ts, struct vm *vm, enum vm_wish wish,
+                   char error[ERROR_BYTES]) BH_NODISCARD;
 /* Note that a VM ended; life_go_on() deals with it. */
 void vm_report(struct vm *vm, enum vm_ending ending, const char *text);
 void life_collect_deaths(struct toolstack *ts);

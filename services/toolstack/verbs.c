@@ -63,7 +63,7 @@ static void pause_or_go_on(struct toolstack *ts, struct vm *vm, bool paused)
 {
     char error[ERROR_BYTES];
 
-    if (vm->state != VM_RUNNING)
+    if (vm->state != VM_RUNNING && vm->state != VM_STARTING)
         out_printf(ts, "%s: it does not run\n", vm->config.name);
     else if (vm_pause(ts, vm, paused, error) != OK)
         out_printf(ts, "%s: not %spaused: %s\n", vm->config.name, paused ? "" : "un", error);
@@ -79,6 +79,30 @@ static void verb_pause(struct toolstack *ts, struct vm *vm)
 static void verb_unpause(struct toolstack *ts, struct vm *vm)
 {
     pause_or_go_on(ts, vm, false);
+}
+
+static void wish_tell(struct toolstack *ts, struct vm *vm, enum vm_wish wish)
+{
+    const char *verb = wish == WISH_SHUTDOWN ? "shut down" : "reboot";
+    char error[ERROR_BYTES];
+
+    if (vm->state != VM_RUNNING)
+        out_printf(ts, "%s: it does not run\n", vm->config.name);
+    else if (vm_ask(ts, vm, wish, error) != OK)
+        out_printf(ts, "%s: not asked to %s: %s\n", vm->config.name, verb, error);
+    else
+        out_printf(ts, "%s: asked to %s%s\n", vm->config.name, verb,
+                   vm->is_paused ? "; it hears that when it is unpaused" : "");
+}
+
+static void verb_shutdown(struct toolstack *ts, struct vm *vm)
+{
+    wish_tell(ts, vm, WISH_SHUTDOWN);
+}
+
+static void verb_reboot(struct toolstack *ts, struct vm *vm)
+{
+    wish_tell(ts, vm, WISH_REBOOT);
 }
 
 static void verb_console(struct toolstack *ts, struct vm *vm)
@@ -121,6 +145,8 @@ static const struct verb verbs[] = {
     {"help", "", "these lines", verb_help},
     {"list", "", "the VMs: id, memory, vCPUs, state, CPU time", verb_list},
     {"create", "NAME", "start a VM of those that came with the machine", verb_create},
+    {"shutdown", "NAME", "ask a VM's guest to shut down, as its power key does", verb_shutdown},
+    {"reboot", "NAME", "ask a VM's guest to reboot, as Ctrl-Alt-Del does", verb_reboot},
     {"destroy", "NAME", "end a VM at once, as if its power were cut", verb_destroy},
     {"pause", "NAME", "give a VM's vCPUs no more time", verb_pause},
     {"unpause", "NAME", "let a paused VM go on", verb_unpause},

@@ -36,6 +36,12 @@ enum vm_ending {
     END_DESTROYED, /* a person said so */
 };
 
+/* What a guest can be asked. */
+enum vm_wish {
+    WISH_SHUTDOWN,
+    WISH_REBOOT,
+};
+
 /* What exists of a VM and must be undone; also set while it is being made. */
 enum {
     STEP_SCHED = 1,
@@ -51,7 +57,9 @@ enum {
 struct vm {
     bh_VmConfig config; /* as its file said, with vm_id */
     enum vm_state state;
-    bool is_paused; /* running, but its vCPUs get no time */
+    bool is_paused;   /* its vCPUs get no time; while it starts: from the moment that it has started */
+    bool is_heard;    /* its guest has a driver for the power key */
+    bool is_stopping; /* its guest was asked to shut down */
     uint32_t steps;
     bool is_record;           /* it came with the boot bundle: known also when it is off */
     uint32_t starts;          /* how often it was started */

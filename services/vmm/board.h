@@ -18,7 +18,10 @@
 #define BOARD_UART_BYTES 0x1000u
 #define BOARD_RTC 0x09010000u
 #define BOARD_RTC_BYTES 0x1000u
-#define BOARD_VIRTIO 0x0a000000u /* + VIRTIO_MMIO_BYTES * index */
+#define BOARD_WATCHDOG_CONTROL 0x09200000u /* QEMU's `virt` has none; nothing of it is here */
+#define BOARD_WATCHDOG_REFRESH 0x09210000u
+#define BOARD_WATCHDOG_BYTES 0x1000u /* of each frame */
+#define BOARD_VIRTIO 0x0a000000u     /* + VIRTIO_MMIO_BYTES * index */
 #define BOARD_VIRTIO_BYTES 0x2000u
 #define BOARD_RAM 0x40000000ull
 
@@ -32,16 +35,18 @@ enum {
     INTID_SPI0 = 32,
     INTID_UART = 33,
     INTID_RTC = 34,
+    INTID_WATCHDOG = 42,
     INTID_VIRTIO0 = 48,
 };
 
 /* Where on the virtio-mmio bus each device sits: disks in the order of the VM's file, the console, network
- * interfaces in the order of the file. */
+ * interfaces in the order of the file, the power key. */
 #define BOARD_DISKS_MAX 4u
 #define BOARD_NETS_MAX 4u
 #define BOARD_VIRTIO_CONSOLE BOARD_DISKS_MAX
 #define BOARD_VIRTIO_NET0 (BOARD_VIRTIO_CONSOLE + 1u)
-#define BOARD_VIRTIO_COUNT (BOARD_VIRTIO_NET0 + BOARD_NETS_MAX)
+#define BOARD_VIRTIO_INPUT (BOARD_VIRTIO_NET0 + BOARD_NETS_MAX)
+#define BOARD_VIRTIO_COUNT (BOARD_VIRTIO_INPUT + 1u)
 
 /* The vmm's own address space */
 #define GUEST_WINDOW_IPA 0x200000000ull /* the guest's RAM, in one piece */

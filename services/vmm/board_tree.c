@@ -181,6 +181,18 @@ static void make_primecells(struct tree *t)
     node_end(t);
 }
 
+static void make_watchdog(struct tree *t)
+{
+    uint32_t reg[8] = {0, BOARD_WATCHDOG_CONTROL, 0, BOARD_WATCHDOG_BYTES,
+                       0, BOARD_WATCHDOG_REFRESH, 0, BOARD_WATCHDOG_BYTES};
+
+    node_begin_at(t, "watchdog", BOARD_WATCHDOG_CONTROL);
+    put_string(t, "compatible", "arm,sbsa-gwdt");
+    put_cells(t, "reg", reg, 8);
+    put_spi(t, INTID_WATCHDOG, LEVEL_HIGH);
+    node_end(t);
+}
+
 static void make_virtio(struct tree *t, uint32_t present)
 {
     for (uint32_t i = 0; i < BOARD_VIRTIO_COUNT; i++) {
@@ -234,6 +246,7 @@ static void make_root(struct tree *t, const struct board_facts *facts)
     make_gic(t, facts->vcpu_count);
     make_clock(t);
     make_primecells(t);
+    make_watchdog(t);
     make_virtio(t, facts->virtio_present);
     make_chosen(t, facts);
     node_end(t);

@@ -53,6 +53,24 @@ static void rtc_access(struct vm *vm, struct access *a)
         a->value = vrtc_read(&vm->rtc, a->offset, a->size_bytes);
 }
 
+static void watchdog_control_access(struct vm *vm, struct access *a)
+{
+    if (!a->is_write) {
+        a->value = vwatchdog_control_read(&vm->watchdog, a->offset, a->size_bytes);
+        return;
+    }
+    vwatchdog_control_write(&vm->watchdog, a->offset, a->size_bytes, a->value);
+    vm_watchdog_changed(vm);
+}
+
+static void watchdog_refresh_access(struct vm *vm, struct access *a)
+{
+    if (a->is_write)
+        vwatchdog_refresh_write(&vm->watchdog, a->offset, a->size_bytes, a->value);
+    else
+        a->value = vwatchdog_refresh_read(&vm->watchdog, a->offset, a->size_bytes);
+}
+
 /* Stores only: loads find a page (vm_board.c).  A place on the bus without a device takes them and does
  * nothing. */
 static void virtio_access(struct vm *vm, struct access *a)
@@ -92,6 +110,10 @@ static bool device_access(struct vm *vm, uint64_t ipa, struct access *a)
         gicr_access(vm, a);
     else if (is_in(a, ipa, BOARD_RTC, BOARD_RTC_BYTES))
         rtc_access(vm, a);
+    else if (is_in(a, ipa, BOARD_WATCHDOG_REFRESH, BOARD_WATCHDOG_BYTES))
+        watchdog_refresh_access(vm, a);
+    else if (is_in(a, ipa, BOARD_WATCHDOG_CONTROL, BOARD_WATCHDOG_BYTES))
+        watchdog_control_access(vm, a);
     else
         return false;
     return true;

@@ -27,11 +27,14 @@
 #include "vblk.h"
 #include "vconsole.h"
 #include "vgic.h"
+#include "vinput.h"
 #include "virtio_mmio.h"
 #include "vm.pb.h"
+#include "vmm_events.h"
 #include "vnet.h"
 #include "vrtc.h"
 #include "vuart.h"
+#include "vwatchdog.h"
 #include "wire_ring.h"
 
 #define SERVICE_MS 2000u /* deadline of requests to services */
@@ -75,18 +78,23 @@ struct vm {
     struct wire wire;
     struct vuart uart;
     struct vrtc rtc;
+    struct vwatchdog watchdog;
+    uint64_t watchdog_rests; /* it is not looked at before */
     uint32_t disk_count;
     struct vblk disks[BOARD_DISKS_MAX];
     uint32_t net_count;
     struct vnet nets[BOARD_NETS_MAX];
     struct vconsole console;
+    struct vinput input;
+    bool told_heard;                                /* what the toolstack knows of the input device ... */
+    uint64_t tell_heard;                            /* ... and when it is told more; BH_FOREVER: it knows */
     struct virtio_mmio *virtio[BOARD_VIRTIO_COUNT]; /* by place on the bus; NULL: a hole */
     volatile uint32_t *virtio_bus;                  /* their registers as the guest reads them */
     uint64_t next_look;                             /* deadline of vm_look_around() */
     uint64_t sleeps_until;                          /* the main thread, if nothing comes */
     bool is_ending;                                 /* the main thread is to end the VM ... */
     bh_VmEventKind ending;                          /* ... and to say this */
-    struct vm_line uart_line, rtc_line, virtio_lines[BOARD_VIRTIO_COUNT];
+    struct vm_line uart_line, rtc_line, watchdog_line, virtio_lines[BOARD_VIRTIO_COUNT];
 };
 
 /* vm_end.c: this VM cannot start, or goes on no longer.  Tells the toolstack, then waits to be destroyed. */
@@ -95,6 +103,8 @@ _Noreturn void vm_end(struct vm *vm, bh_VmEventKind kind, const char *text);
 /* Any thread: the main one is to end the VM; the first word counts. */
 void vm_end_ask(struct vm *vm, bh_VmEventKind kind);
 enum status vm_tell(bh_VmEventKind kind, const char *text) BH_NODISCARD;
+/* The same of a VM that goes on: one short try. */
+enum status vm_tell_once(bh_VmEventKind kind) BH_NODISCARD;
 
 /* Our Notification with one bit as its badge, for somebody to signal. */
 slot_t vm_event_mint(uint32_t bit);
@@ -112,6 +122,10 @@ void vm_board_create(struct vm *vm); /* vm_board.c: devices, images, device tree
 /* vm_events.c: what our Notification brought; what to look at when nothing did for a while. */
 void vm_events(struct vm *vm, uint64_t bits);
 void vm_look_around(struct vm *vm);
+/* The driver of the input device came or went. */
+void vm_input_changed(void *context);
+/* The guest set its watchdog. */
+void vm_watchdog_changed(struct vm *vm);
 /* main.c: when the main thread has something to do though nothing came. */
 uint64_t vm_deadline(const struct vm *vm);
 /* A disk may be busy from now on: look around before BLK_RESTART_CHECK_MS are over. */

@@ -125,6 +125,15 @@ static void consoles_create(struct vm *vm)
     vconsole_init(&vm->console);
 }
 
+static void input_create(struct vm *vm)
+{
+    vm->input.changed = vm_input_changed;
+    vm->input.changed_context = vm;
+    vm->tell_heard = BH_FOREVER;
+    virtio_plug(vm, BOARD_VIRTIO_INPUT, &vm->input.virtio);
+    vinput_init(&vm->input);
+}
+
 static struct image image_of(const char *name, uint64_t ipa, uint64_t bytes)
 {
     return (struct image){name, (const uint8_t *)(uintptr_t)ipa, bytes};
@@ -252,10 +261,16 @@ void vm_board_create(struct vm *vm)
         (struct vrtc){.seconds = seconds_now, .interrupt = line_set, .interrupt_context = &vm->rtc_line};
     vrtc_init(&vm->rtc, (uint32_t)vm->config.epoch_seconds);
 
+    vm->watchdog_line = (struct vm_line){&vm->gic, INTID_WATCHDOG};
+    vm->watchdog =
+        (struct vwatchdog){.now = bh_now, .interrupt = line_set, .interrupt_context = &vm->watchdog_line};
+    vwatchdog_init(&vm->watchdog);
+
     virtio_bus_create(vm);
     consoles_create(vm);
     disks_create(vm);
     nets_create(vm);
+    input_create(vm);
     images_load(vm);
     tree_load(vm);
 }

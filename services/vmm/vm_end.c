@@ -12,19 +12,30 @@
 #include "vm.h"
 
 #define TELL_TRIES 10
+#define TELL_ONCE_MS 200u /* a guest does not wait long for a toolstack that is busy */
 #define DRAIN_ROUNDS 50
 #define DRAIN_ROUND_MS 10
 
-enum status vm_tell(bh_VmEventKind kind, const char *text)
+static enum status tell(bh_VmEventKind kind, const char *text, int tries, uint64_t ms)
 {
     bh_VmEventRequest request = {.kind = kind};
     bh_ToolstackStatus reply;
     enum status status = ERR_TIME;
 
     snprintf(request.text, sizeof request.text, "%s", text);
-    for (int i = 0; i < TELL_TRIES && status != OK; i++) /* it may be restarting, or make many VMs just now */
-        status = toolstack_rpc_vm_event(CAP_TOOLSTACK, &request, &reply, NULL, bh_after_ms(BUILD_MS));
+    for (int i = 0; i < tries && status != OK; i++) /* it may be restarting, or make many VMs just now */
+        status = toolstack_rpc_vm_event(CAP_TOOLSTACK, &request, &reply, NULL, bh_after_ms(ms));
     return status != OK ? status : (enum status)reply.status;
+}
+
+enum status vm_tell(bh_VmEventKind kind, const char *text)
+{
+    return tell(kind, text, TELL_TRIES, BUILD_MS);
+}
+
+enum status vm_tell_once(bh_VmEventKind kind)
+{
+    return tell(kind, "", 1, TELL_ONCE_MS);
 }
 
 static _Noreturn void wait_for_destruction(void)

@@ -5,9 +5,18 @@
  * A service that was restarted has lost our Notification and cannot wake us, so now and then we look whether
  * its ring's generation changed.
  */
+#include <stdio.h>
+
+#include "caps_vmm.h"
+#include "sched_rpc.h"
 #include "vm.h"
 
 #define IDLE_LOOK_MS 2000u
+#define WATCHDOG_ASK_MS 20u /* at least between two questions to sched, however a guest sets its watchdog */
+#define WATCHDOG_AGAIN_MS 1000u /* a paused VM's, or when sched does not answer */
+#define SCHED_ASK_MS 200u
+#define TELL_AGAIN_MS                                                                                        \
+    1000u /* the toolstack is not told more often, however often a guest resets its device */
 
 /* A console that was restarted is asked without the lock: its answer may take a while, or never come. */
 static void wire_renew(struct vm *vm)
@@ -63,6 +72,19 @@ void vm_console_pump(struct vm *vm)
     vconsole_pump(&vm->console);
 }
 
+static void look_at(struct vm *vm, uint64_t when)
+{
+    if (when < vm->next_look)
+        vm->next_look = when;
+}
+
+static uint64_t watchdog_due(const struct vm *vm)
+{
+    uint64_t deadline = vwatchdog_deadline(&vm->watchdog);
+
+    return deadline > vm->watchdog_rests ? deadline : vm->watchdog_rests;
+}
+
 /* Soon while somebody owes us an answer; else rarely, so that an idle VM costs next to nothing. */
 static void plan_next_look(struct vm *vm)
 {
@@ -77,16 +99,78 @@ static void plan_next_look(struct vm *vm)
             ms = BLK_RESTART_CHECK_MS;
     }
     vm->next_look = bh_after_ms(ms);
+    look_at(vm, vm->tell_heard);
+    look_at(vm, watchdog_due(vm));
 }
 
 /* Never later than it was: a guest whose disk always has something to say must not keep us from seeing that
  * the console was restarted. */
 void vm_look_soon(struct vm *vm)
 {
-    uint64_t soon = bh_after_ms(BLK_RESTART_CHECK_MS);
+    look_at(vm, bh_after_ms(BLK_RESTART_CHECK_MS));
+}
 
-    if (soon < vm->next_look)
-        vm->next_look = soon;
+/* At once, unless the toolstack has just been told something. */
+void vm_input_changed(void *context)
+{
+    struct vm *vm = context;
+
+    if (vm->tell_heard == BH_FOREVER)
+        vm->tell_heard = bh_now();
+    look_at(vm, vm->tell_heard);
+}
+
+static void tell_heard(struct vm *vm)
+{
+    bool is_heard = vinput_is_heard(&vm->input);
+    enum status status;
+
+    vm->tell_heard = bh_after_ms(TELL_AGAIN_MS);
+    if (is_heard == vm->told_heard) {
+        vm->tell_heard = BH_FOREVER;
+        return;
+    }
+    bh_lock_give(&vm->lock);
+    status = vm_tell_once(is_heard ? bh_VmEventKind_HEARD : bh_VmEventKind_UNHEARD);
+    bh_lock_take(&vm->lock);
+    if (status == OK)
+        vm->told_heard = is_heard;
+}
+
+void vm_watchdog_changed(struct vm *vm)
+{
+    look_at(vm, watchdog_due(vm));
+}
+
+/* Since when its vCPUs get time; false: they do not, or sched does not say. */
+static bool runs_since(uint64_t *when)
+{
+    static const bh_RunsRequest request = bh_RunsRequest_init_zero;
+    bh_RunsReply reply;
+    enum status status = sched_rpc_runs(CAP_SCHED, &request, &reply, NULL, bh_after_ms(SCHED_ASK_MS));
+
+    *when = reply.since;
+    return status == OK && reply.status == OK && !reply.paused;
+}
+
+/* Paused time does not count: sched knows of it.  Asked without the lock: the guest may refresh meanwhile. */
+static void watchdog_look(struct vm *vm)
+{
+    char text[80];
+    uint64_t since;
+    bool is_running;
+
+    if (bh_now() < watchdog_due(vm))
+        return;
+    bh_lock_give(&vm->lock);
+    is_running = runs_since(&since);
+    bh_lock_take(&vm->lock);
+    vm->watchdog_rests = bh_after_ms(is_running ? WATCHDOG_ASK_MS : WATCHDOG_AGAIN_MS);
+    if (!is_running || !vwatchdog_expire(&vm->watchdog, since))
+        return;
+    snprintf(text, sizeof text, "its watchdog was not refreshed for %llu ms",
+             (unsigned long long)bh_ticks_to_us(bh_now() - vm->watchdog.refreshed) / 1000);
+    vm_end(vm, bh_VmEventKind_CRASH, text);
 }
 
 void vm_events(struct vm *vm, uint64_t bits)
@@ -101,6 +185,10 @@ void vm_events(struct vm *vm, uint64_t bits)
     }
     if ((bits >> EVENT_CONSOLE & 1) != 0)
         vm_console_pump(vm);
+    if ((bits >> VMM_EVENT_POWER & 1) != 0)
+        vinput_press(&vm->input, VINPUT_POWER);
+    if ((bits >> VMM_EVENT_REBOOT & 1) != 0)
+        vinput_press(&vm->input, VINPUT_REBOOT);
     if (vm->is_ending)
         vm_end(vm, vm->ending, "");
     if ((bits >> EVENT_BLK0 & ((1u << BOARD_DISKS_MAX) - 1)) != 0)
@@ -122,5 +210,8 @@ void vm_look_around(struct vm *vm)
         net_look(vm, &vm->nets[i]);
     vm_console_pump(vm);
     vrtc_tick(&vm->rtc);
+    if (bh_now() >= vm->tell_heard)
+        tell_heard(vm);
+    watchdog_look(vm);
     plan_next_look(vm);
 }

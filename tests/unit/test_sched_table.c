@@ -228,7 +228,7 @@ static void paused_vm_keeps_its_vmm_and_its_place(void **state)
     (void)state;
     vmm.is_service = 1;
     strcpy(vmm.name, "vmm");
-    assert_false(table_pause(&table, 16, true)); /* no place yet */
+    assert_false(table_pause(&table, 16, true, 7)); /* no place yet */
     assert_non_null(table_place(&table, PCPUS, 16, 1, error));
     uint32_t at_vmm = admit(vmm);
     uint32_t at_vcpu = admit(entry_of(16, 0, 0, 256));
@@ -236,20 +236,24 @@ static void paused_vm_keeps_its_vmm_and_its_place(void **state)
 
     table_plan(&table, 0, SLOT0, &plan);
     assert_int_equal(plan.count, 3);
-    assert_true(table_pause(&table, 16, true));
+    assert_true(table_pause(&table, 16, true, 7));
     table_plan(&table, 0, SLOT0, &plan);
     assert_int_equal(plan.count, 2);
     assert_int_equal(plan.entries[0].sc, SLOT0 + at_vmm);
     assert_int_equal(plan.entries[1].sc, SLOT0 + at_other);
-    assert_true(table_pause(&table, 16, false));
+    assert_int_equal(table_resumed(&table, 16), 0);
+    assert_true(table_pause(&table, 16, false, 8));
+    assert_true(table_pause(&table, 16, false, 9)); /* it runs already */
+    assert_int_equal(table_resumed(&table, 16), 8);
     table_plan(&table, 0, SLOT0, &plan);
     assert_int_equal(plan.count, 3);
     assert_int_equal(plan.entries[1].sc, SLOT0 + at_vcpu);
 
-    assert_true(table_pause(&table, 16, true)); /* who comes next with this id is not paused */
+    assert_true(table_pause(&table, 16, true, 7)); /* who comes next with this id is not paused */
     table_unplace(&table, 16);
     assert_non_null(table_place(&table, PCPUS, 16, 1, error));
     assert_false(table_is_paused(&table, 16));
+    assert_int_equal(table_resumed(&table, 16), 0);
 }
 
 static void pinned_vcpus_are_where_they_are_pinned(void **state)

@@ -35,6 +35,7 @@
 #include "sched_rpc.h"
 #include "toolstack.h"
 #include "toolstack_rpc.h"
+#include "vmm_events.h"
 
 static struct toolstack ts;
 static char asked[4096];   /* what was asked of services, in words */
@@ -285,6 +286,11 @@ STUB(init_rpc_start_vmm, bh_VmmRequest, bh_InitStatus)
 STUB(init_rpc_destroy_vmm, bh_VmmRequest, bh_InitStatus)
 {
     ANSWER(note("unmake", req->vm_id), "no such luck");
+}
+STUB(init_rpc_tell_vmm, bh_TellVmmRequest, bh_InitStatus)
+{
+    assert_true(req->events == 1ull << VMM_EVENT_POWER || req->events == 1ull << VMM_EVENT_REBOOT);
+    ANSWER(note(req->events == 1ull << VMM_EVENT_POWER ? "power" : "cad", req->vm_id), "no such luck");
 }
 STUB(init_rpc_next_death, bh_DeathsRequest, bh_DeathsReply)
 {
@@ -750,10 +756,8 @@ static void a_paused_vm_is_a_running_one_without_time(void **state)
     (void)state;
     record("a", true, 0);
     assert_false(start());
-    assert_false(say("pause a")); /* its guest does not run yet */
-    assert_non_null(strstr(shown, "a: it does not run\n"));
     assert_false(report(16, bh_VmEventKind_READY, ""));
-    forget();
+    assert_string_equal(asked, "");
     for (int i = 0; i < 2; i++) {
         assert_false(say("pause a"));
         assert_string_equal(asked, "pause:16 ");
@@ -772,6 +776,67 @@ static void a_paused_vm_is_a_running_one_without_time(void **state)
     assert_false(say("pause a"));
     assert_false(say("destroy a"));
     assert_false(ts.vms[0].is_paused);
+}
+
+/* Its vmm needs the vCPUs' time to start: so the pause begins when it is ready, before it hears our answer.
+ */
+static void a_vm_that_is_paused_while_it_starts_never_runs(void **state)
+{
+    char error[ERROR_BYTES];
+
+    (void)state;
+    record("a", true, 0);
+    record("b", false, 0);
+    assert_false(start());
+    assert_false(say("pause a"));
+    assert_string_equal(asked, "");
+    assert_non_null(strstr(shown, "a: paused\n"));
+    assert_false(report(16, bh_VmEventKind_READY, ""));
+    assert_string_equal(asked, "pause:16 ");
+    assert_int_equal(ts.vms[0].state, VM_RUNNING);
+
+    assert_int_equal(vm_create(&ts, &ts.vms[1], true, error), OK);
+    refuse = "pause";
+    assert_false(report(17, bh_VmEventKind_READY, "")); /* sched does not pause it: it must not run */
+    assert_int_equal(ts.vms[1].state, VM_OFF);
+    assert_non_null(strstr(shown, "b: cannot start: sched: no such luck\n"));
+}
+
+static void a_guest_is_asked_when_it_can_hear(void **state)
+{
+    (void)state;
+    record("a", true, 0);
+    assert_false(start());
+    assert_false(say("shutdown a"));
+    assert_string_equal(shown, "a: it does not run\n> ");
+    assert_false(report(16, bh_VmEventKind_READY, ""));
+    assert_false(say("shutdown a"));
+    assert_string_equal(asked, "");
+    assert_non_null(strstr(shown, "a: not asked to shut down: its guest cannot hear it"));
+    assert_false(report(16, bh_VmEventKind_HEARD, ""));
+    assert_false(say("reboot a"));
+    assert_string_equal(asked, "cad:16 ");
+    assert_false(ts.vms[0].is_stopping);
+    for (int i = 0; i < 2; i++) {
+        assert_false(say("shutdown a"));
+        assert_string_equal(asked, "power:16 ");
+    }
+    assert_string_equal(shown, "a: asked to shut down\n> ");
+    assert_false(say("list"));
+    assert_non_null(strstr(shown, "---s--"));
+
+    memset(&ts, 0, sizeof ts); /* the toolstack dies: it still knows */
+    assert_false(start());
+    assert_true(ts.vms[0].is_stopping);
+    assert_false(say("shutdown a"));
+    assert_string_equal(asked, "power:16 ");
+    refuse = "power";
+    assert_false(say("shutdown a"));
+    assert_non_null(strstr(shown, "a: not asked to shut down: no such luck\n"));
+    assert_false(report(16, bh_VmEventKind_UNHEARD, ""));
+    assert_false(ts.vms[0].is_heard);
+    assert_false(report(16, bh_VmEventKind_REBOOT, ""));
+    assert_false(ts.vms[0].is_stopping); /* it starts anew */
 }
 
 static void a_vmm_speaks_for_its_own_vm_only(void **state)
@@ -1005,6 +1070,8 @@ int main(void)
         TEST(a_dead_vmm_is_a_crash),
         TEST(a_preserved_vm_stays_until_destroyed),
         TEST(a_paused_vm_is_a_running_one_without_time),
+        TEST(a_vm_that_is_paused_while_it_starts_never_runs),
+        TEST(a_guest_is_asked_when_it_can_hear),
         TEST(a_vmm_speaks_for_its_own_vm_only),
         TEST(console_mode_ends_with_its_vm),
         TEST(console_mode_tells_how_its_vm_ended),

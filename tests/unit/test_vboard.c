@@ -221,6 +221,8 @@ static void the_tree_says_what_the_board_has(void **state)
     assert_int_equal(node("/virtio_mmio@a000000"), -FDT_ERR_NOTFOUND);
     assert_int_equal(cell("/timer", "interrupts", 7), 11);
     assert_int_equal(cell("/pl011@9000000", "interrupts", 1), 1);
+    assert_int_equal(cell("/watchdog@9200000", "reg", 5), 0x09210000);
+    assert_int_equal(cell("/watchdog@9200000", "interrupts", 1), 10);
     assert_int_equal(cell("/chosen", "linux,initrd-start", 1), 0x48000000);
     assert_int_equal(cell("/chosen", "linux,initrd-end", 1), 0x48001001);
     assert_string_equal(fdt_getprop(tree, node("/chosen"), "bootargs", NULL), "console=ttyAMA0 quiet");
