@@ -6,7 +6,7 @@ import time
 
 import pytest
 from machine import TOP, Machine, copy_disk, vm_file
-from mgmt_client import Client, Refused, pb
+from mgmt_client import Client, Closed, Refused, pb
 
 ECHO = TOP / "build/guests/tiny/echo.bin"
 MIB = 1 << 20
@@ -230,3 +230,77 @@ def test_linux_that_stops_feeding_its_watchdog_has_crashed(tmp_path, path, polic
                 wait_for(lambda: vm_of(client, "linux").state == pb.MGMT_VM_OFF)
             assert everything_is_back(client, before)
             assert "linux: crashed its watchdog was not refreshed for" in client.dmesg()
+
+
+# ---- destroyed in the middle of anything
+
+
+def test_destroy_while_it_starts_is_paused_or_is_destroyed_already(tmp_path, path):
+    """Two clients at once; a VM that is being loaded, that runs, that is paused, that ends by itself just then."""
+    kernel = "image/0-echo.bin"
+    with machine_of(tmp_path, path, echo(tmp_path)) as machine:
+        machine.prompt()
+        with Client(path) as client, Client(path) as other:
+            before = client.machine()
+            for turn in range(12):
+                client.call("Create", config=config("v", kernel, vcpus=1 + turn % 4, on_reboot=RESTART),
+                            paused=turn % 3 == 2)
+                if turn % 2:
+                    console = client.console("v")
+                    if turn % 3 != 2:
+                        console.expect("echo is up")
+                        console.type("qr"[turn // 2 % 2])
+                asked = [(who, who.ask("Destroy", vm="v")) for who in (client, other)]
+                answers = [answer_of(who, "Destroy", number) for who, number in asked]
+                assert all(text is None or "there is no VM `v`" in text for text in answers), answers
+                assert vm_of(client, "v") is None
+                assert everything_is_back(client, before)
+
+
+@pytest.mark.parametrize("service", ["blkdrv", "netdrv", "console", "mem", "sched", "toolstack"])
+def test_destroy_while_a_service_restarts_leaves_nothing(tmp_path, path, service):
+    """The service dies every two seconds while VMs with a disk and an interface come and go."""
+    more = "vif = ['bridge=nat0']"
+    file = echo(tmp_path, disk=["ram:2M,vda,w"], more=more)
+    with machine_of(tmp_path, path, file, arguments=["--append-options", f"crash={service}:6000:3:2500"]) as machine:
+        client = Client(path)
+        before = client.machine()
+        restarts = 0
+        end = time.monotonic() + 120
+        while restarts < 3:
+            assert time.monotonic() < end
+            try:
+                if vm_of(client, "echo").state == pb.MGMT_VM_OFF:
+                    client.call("Start", vm="echo")
+                client.call("Destroy", vm="echo")
+            except Refused:
+                pass  # the service is away just now: said, and tried again
+            except (Closed, TimeoutError, OSError):
+                client.close()
+                client = Client(path)
+            try:
+                restarts = {d.name: d.restarts for d in client.pages("DomainList", "domains")}[service]
+            except (Closed, TimeoutError, OSError, Refused):
+                client.close()
+                client = Client(path)
+        wait_for(lambda: gone(client, "echo"), 60)
+        assert everything_is_back(client, before), (client.machine(), client.dmesg()[-2000:])
+        client.close()
+
+
+def gone(client, name):
+    """Destroyed, whatever is left to undo; True when there is nothing of it."""
+    try:
+        client.call("Destroy", vm=name)
+    except Refused as refusal:
+        return "it is off" in refusal.text
+    return vm_of(client, name).state == pb.MGMT_VM_OFF
+
+
+def answer_of(client, verb, number):
+    """None: done; else why not."""
+    try:
+        client.answer(verb, number)
+        return None
+    except Refused as refusal:
+        return refusal.text
