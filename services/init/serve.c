@@ -189,6 +189,7 @@ void init_on_init_info(struct rpc_call *call, const bh_InitInfoRequest *req, bh_
     rep->vmms = vmms_count();
     rep->vmms_max = manifest_vmm.max < VMMS_MAX ? manifest_vmm.max : VMMS_MAX;
     rep->vmm_bytes = manifest_vmm.domain.memory_bytes;
+    rep->slots_free = bh_slots_left();
     snprintf(rep->options, sizeof(rep->options), "%s", init.boot->options);
 }
 

@@ -193,4 +193,5 @@ void mem_on_info(struct rpc_call *call, const bh_MemInfoRequest *req, bh_MemInfo
     rep->free_bytes = (uint64_t)(ledger->pool_chunks - ledger->taken) * CHUNK_BYTES;
     rep->promised_bytes = (uint64_t)ledger->promised * CHUNK_BYTES;
     rep->sessions = ledger_session_count(ledger);
+    rep->slots_free = bh_slots_left();
 }

@@ -87,12 +87,40 @@ uint32_t image_users(const struct toolstack *ts, const struct image *image)
     return users;
 }
 
+static bool image_is_held(const struct image *image)
+{
+    for (uint32_t i = 0; i < IMAGE_HOLDERS_MAX; i++)
+        if (image->holders[i] != 0)
+            return true;
+    return false;
+}
+
+static void image_let_go(struct image *image, uint16_t client)
+{
+    for (uint32_t i = 0; i < IMAGE_HOLDERS_MAX; i++)
+        if (image->holders[i] == client)
+            image->holders[i] = 0;
+}
+
+/* False: as many clients as there can be have it. */
+static bool image_hold(struct image *image, uint16_t client)
+{
+    image_let_go(image, client);
+    for (uint32_t i = 0; i < IMAGE_HOLDERS_MAX; i++) {
+        if (image->holders[i] != 0)
+            continue;
+        image->holders[i] = client;
+        return true;
+    }
+    return false;
+}
+
 void images_collect(struct toolstack *ts)
 {
     for (uint32_t i = 0; i < IMAGES_MAX; i++) {
         struct image *image = &ts->images[i];
 
-        if (image->state == IMAGE_READY && image->client == 0 && image_users(ts, image) == 0)
+        if (image->state == IMAGE_READY && !image_is_held(image) && image_users(ts, image) == 0)
             image_drop(ts, image);
     }
     if (ts->stale_images == 0)
@@ -111,31 +139,33 @@ void images_client_ended(struct toolstack *ts, uint16_t client)
     for (uint32_t i = 0; i < IMAGES_MAX; i++) {
         struct image *image = &ts->images[i];
 
-        if (image->state == IMAGE_FREE || image->client != client)
-            continue;
-        image->client = 0;
-        if (image->state == IMAGE_COMING)
+        if (image->state == IMAGE_COMING && image->client == client)
             image_drop(ts, image);
+        else if (image->state == IMAGE_READY)
+            image_let_go(image, client);
     }
     images_collect(ts);
 }
 
 void images_clients_ended(struct toolstack *ts)
 {
-    for (uint32_t i = 0; i < IMAGES_MAX; i++)
-        if (ts->images[i].state != IMAGE_FREE && ts->images[i].client != 0)
-            images_client_ended(ts, ts->images[i].client);
+    for (uint32_t i = 0; i < IMAGES_MAX; i++) {
+        if (ts->images[i].state == IMAGE_COMING)
+            image_drop(ts, &ts->images[i]);
+        memset(ts->images[i].holders, 0, sizeof ts->images[i].holders);
+    }
+    images_collect(ts);
 }
 
-void images_used(struct toolstack *ts, const struct vm *vm)
+void images_used(struct toolstack *ts, const struct vm *vm, uint16_t client)
 {
     struct image *kernel = image_find(ts, vm->config.kernel);
     struct image *ramdisk = image_find(ts, vm->config.ramdisk);
 
     if (kernel)
-        kernel->client = 0;
+        image_let_go(kernel, client);
     if (ramdisk)
-        ramdisk->client = 0;
+        image_let_go(ramdisk, client);
 }
 
 /* The images of an earlier toolstack cannot be used any more: their frames' capabilities went with it. */
@@ -212,6 +242,10 @@ uint32_t image_upload(struct toolstack *ts, uint16_t client, uint32_t stream,
         return bh_MgmtStatus_MGMT_BAD_REQUEST;
     }
     if (image) {
+        if (!image_hold(image, client)) {
+            snprintf(error, error_bytes, "%s: %u clients have it already", request->file, IMAGE_HOLDERS_MAX);
+            return bh_MgmtStatus_MGMT_FULL;
+        }
         reply->present = true;
         image_name(image, reply->image);
         return bh_MgmtStatus_MGMT_OK;
@@ -302,6 +336,8 @@ uint32_t image_data(struct toolstack *ts, struct image *image, const uint8_t *by
     image_window_close(image->frames + image->frames_made - 1);
     image->is_mapped = false;
     image->state = IMAGE_READY;
+    image->holders[0] = image->client;
+    image->client = 0;
     return bh_MgmtStatus_MGMT_OK;
 }
 

@@ -21,7 +21,8 @@
 #define IMAGE_BLOCK_BYTES 0x200000ull
 #define IMAGE_NAME_BYTES 40u
 #define IMAGE_DIGEST_BYTES 32u
-#define UPLOADS_MAX 4u /* under way at once */
+#define IMAGE_HOLDERS_MAX 16u /* as many clients as the console takes */
+#define UPLOADS_MAX 4u        /* under way at once */
 
 enum image_state {
     IMAGE_FREE = 0,
@@ -30,8 +31,10 @@ enum image_state {
 };
 struct image {
     enum image_state state;
-    uint32_t number; /* its name is "upload/NUMBER" */
-    uint16_t client; /* who sends it, or sent it and has not used it yet; 0: nobody */
+    uint32_t number;                     /* its name is "upload/NUMBER" */
+    uint16_t client;                     /* who sends it; 0: nobody */
+    uint16_t holders[IMAGE_HOLDERS_MAX]; /* clients that sent it, or were told that it is there, and have not
+                                            used it yet */
     uint32_t stream;
     uint64_t bytes, received;
     uint32_t granted; /* bytes that may still come */
@@ -67,11 +70,11 @@ uint32_t image_data(struct toolstack *ts, struct image *image, const uint8_t *by
 /* Give it up: nothing of it is left. */
 void image_drop(struct toolstack *ts, struct image *image);
 
-/* The client has ended: what it was sending ends, what it has sent and not used too. */
+/* The client has ended: what it was sending ends, what it has and did not use too. */
 void images_client_ended(struct toolstack *ts, uint16_t client);
 void images_clients_ended(struct toolstack *ts); /* all of them */
-/* A VM was made from what this client sent: it is the VM's now. */
-void images_used(struct toolstack *ts, const struct vm *vm);
+/* A VM was made from what this client has: it is the VM's now. */
+void images_used(struct toolstack *ts, const struct vm *vm, uint16_t client);
 /* Let go of what nobody needs any more. */
 void images_collect(struct toolstack *ts);
 

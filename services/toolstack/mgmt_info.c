@@ -235,6 +235,7 @@ static uint32_t machine_of_init(struct wire_call *call, bh_MgmtMachine *reply)
     reply->bundle_bytes = info.bundle_bytes;
     reply->vmms = info.vmms;
     reply->vmms_max = info.vmms_max;
+    reply->init_slots_free = info.slots_free;
     return bh_MgmtStatus_MGMT_OK;
 }
 
@@ -249,6 +250,7 @@ static uint32_t machine_of_mem(struct wire_call *call, bh_MgmtMachine *reply)
     reply->memory_free = info.free_bytes;
     reply->memory_promised = info.promised_bytes;
     reply->memory_sessions = info.sessions;
+    reply->mem_slots_free = info.slots_free;
     return bh_MgmtStatus_MGMT_OK;
 }
 
@@ -268,6 +270,7 @@ uint32_t mgmt_on_machine(struct wire_call *call, const bh_MgmtNothing *request, 
     reply->boot_id.size = BOOT_ID_BYTES;
     memcpy(reply->boot_id.bytes, ts->mgmt.boot_id, BOOT_ID_BYTES);
     reply->uptime_us = bh_ticks_to_us(bh_now());
+    reply->toolstack_slots_free = bh_slots_left();
     text_option(ts->options, "started", started, sizeof started);
     reply->started_seconds = strtoul(started, NULL, 10);
     for (uint32_t i = 0; i < ts->vm_count; i++) {

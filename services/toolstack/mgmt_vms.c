@@ -109,7 +109,7 @@ uint32_t mgmt_on_create(struct wire_call *call, const bh_MgmtCreateRequest *requ
         return refuse(call, bh_MgmtStatus_MGMT_FULL, "the machine has as many VMs as it takes");
     status = vm_make(call, vm, request->paused);
     if (status == bh_MgmtStatus_MGMT_OK)
-        images_used(ts, vm);
+        images_used(ts, vm, call->client);
     reply_vm(reply, vm);
     return status;
 }

@@ -4,6 +4,7 @@
 import os
 import random
 import re
+import struct
 import threading
 import time
 
@@ -29,8 +30,9 @@ def machine_with_echo(tmp_path, *arguments, timeout=300):
 def accounts(client):
     """What must come back exactly."""
     machine = client.machine()
-    return {"memory_free": machine.memory_free, "memory_promised": machine.memory_promised,
-            "memory_sessions": machine.memory_sessions, "vmms": machine.vmms, "vms": machine.vms}
+    return {name: getattr(machine, name) for name in (
+        "memory_free", "memory_promised", "memory_sessions", "vmms", "vms", "init_slots_free", "mem_slots_free",
+        "toolstack_slots_free")}
 
 
 def answers(client, name, text):
@@ -71,3 +73,103 @@ def test_58_vms_of_the_boot_image_share_one_kernel(tmp_path):
             assert len(re.findall(r"^vm\d+ .* 32 +1 ", prompt.run("list"), re.M)) == 58
             client.call("MachineOff", force=True)
             machine.wait()
+
+
+# ---- four clients at once -------------------------------------------------------------------------------
+MINGLE = TOP / "build/guests/tiny/mingle.bin"
+SEGMENTS = [("br0", 0), ("br0", 10), ("br0", 20), ("nat0", 0)]
+VMS_EACH = 5  # of which the last has no network: 16 interfaces are all that there are
+
+
+class Churn(threading.Thread):
+    """A client that makes and destroys its five VMs in random order, until all clients together have done enough."""
+
+    def __init__(self, index, path, is_over):
+        super().__init__()
+        self.index, self.path, self.is_over = index, path, is_over
+        self.random = random.Random(index)
+        self.made, self.hears, self.serial, self.error = 0, 0, 0, None
+
+    def run(self):
+        try:
+            with Client(self.path, timeout=120) as client:
+                alive = {}
+                while not self.is_over():
+                    which = self.random.randrange(VMS_EACH)
+                    if which in alive:
+                        self.destroy(client, alive.pop(which))
+                    else:
+                        alive[which] = self.create(client, which)
+                for name in alive.values():
+                    self.destroy(client, name)
+        except Exception as error:  # pylint: disable=broad-except
+            self.error = f"client {self.index}: {error!r}"
+
+    def create(self, client, which):
+        """A VM of a MAC that none had before, in the segment of its number."""
+        self.serial += 1
+        self.made += 1
+        name = f"vm-{self.index}-{which}-{self.serial}"
+        kernel = MINGLE if which < len(SEGMENTS) else ECHO
+        image = client.upload(kernel.read_bytes(), kernel.name, digest=kernel.name.ljust(32).encode())
+        fields = {"name": name, "kernel": image, "memory_bytes": 8 * MIB, "vcpus": 1, "uuid": os.urandom(16)}
+        if which < len(SEGMENTS):
+            bridge, vlan = SEGMENTS[which]
+            address = 0x0a000000 | (100 + self.index) << 16 | self.serial
+            fields["extra"] = f"segment={which} ip={address}"
+            fields["vifs"] = [{"mac": struct.pack(">BBHH", 2, self.index, which, self.serial), "bridge": bridge,
+                               "vlan": vlan, "ipv4": [address]}]
+        else:
+            fields["disks"] = [{"volume": "ram:2M", "vdev": "vda", "writable": True}]
+        client.call("Create", pb.MgmtCreateRequest(config=fields))
+        return name
+
+    def destroy(self, client, name):
+        """Nothing that it heard was wrong."""
+        console = client.console(name)
+        console.expect("mingles" if name.split("-")[2] != "4" else "echo is up")
+        client.call("Destroy", vm=name)
+        console.wait_end()
+        assert "not so" not in console.text, f"{name}: {console.text}"
+        self.hears += "hears" in console.text
+
+
+def churn(tmp_path, is_over):
+    """Four clients; returns how many VMs they made."""
+    with machine_with_echo(tmp_path, timeout=1500) as machine, Client(tmp_path / "sock", timeout=120) as client:
+        for _ in range(2):  # what is made at the first use and kept is there then
+            name = config("first", memory=8 * MIB)
+            client.call("Create", name)
+            client.call("Destroy", vm="first")
+        before = accounts(client)
+        clients = [Churn(i, tmp_path / "sock", lambda: is_over(clients)) for i in range(4)]
+        for one in clients:
+            one.start()
+        for one in clients:
+            one.join()
+        assert [one.error for one in clients if one.error] == []
+        wait_until(lambda: accounts(client) == before, lambda: (before, accounts(client)))
+        assert sum(one.hears for one in clients) > 0
+        dmesg = client.dmesg()
+        for word in ("not undone", "faulted", "restart"):
+            assert word not in dmesg, dmesg
+        assert "known" in machine.prompt().run("list")
+        return sum(one.made for one in clients)
+
+
+def wait_until(true, text, seconds=30):
+    """The last client's end may still be on its way."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, text()
+        time.sleep(0.05)
+
+
+def test_four_clients_make_and_destroy_60_vms(tmp_path):
+    assert churn(tmp_path, lambda clients: sum(one.made for one in clients) >= 60) >= 60
+
+
+@pytest.mark.long
+def test_four_clients_make_and_destroy_vms_for_ten_minutes(tmp_path):
+    end = time.monotonic() + 600
+    print(churn(tmp_path, lambda clients: time.monotonic() > end or any(one.error for one in clients)), "VMs")

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_toolstack_images.c - services/toolstack: whose an uploaded image is, and when it goes
+ *
+ * mem and init are faked: an image's memory is one buffer, which is open or not.
+ *
+ * links: services/toolstack/images.c lib/bh/status.c
+ * flags: -Iservices/toolstack
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "bh.h"
+#include "image_memory.h"
+#include "init_rpc.h"
+#include "toolstack.h"
+
+#define ANNE 3u
+#define BERT 4u
+#define STREAM 9u
+
+static struct toolstack ts;
+static bool is_open[IMAGES_MAX];
+static uint8_t window[IMAGES_MAX][IMAGE_BLOCK_BYTES];
+static char error[ERROR_BYTES];
+
+/* ---- the fakes */
+
+enum status image_memory_open(uint32_t index, uint64_t bytes, char *text, uint32_t text_bytes)
+{
+    (void)bytes, (void)text, (void)text_bytes;
+    assert_false(is_open[index]);
+    is_open[index] = true;
+    return OK;
+}
+void image_memory_close(uint32_t index)
+{
+    is_open[index] = false;
+}
+enum status image_memory_frame(uint32_t index, slot_t slot, char *text, uint32_t text_bytes)
+{
+    (void)slot, (void)text, (void)text_bytes;
+    assert_true(is_open[index]);
+    return OK;
+}
+uint8_t *image_window(uint32_t index)
+{
+    return window[index];
+}
+void image_window_close(slot_t frame)
+{
+    (void)frame;
+}
+enum status image_frame_copy(slot_t frame, slot_t *copy)
+{
+    *copy = frame + 1000;
+    return OK;
+}
+enum status init_rpc_map_image(slot_t ep, const bh_MapImageRequest *req, bh_InitStatus *rep,
+                               struct rpc_caps *caps, uint64_t deadline)
+{
+    (void)ep, (void)req, (void)rep, (void)caps, (void)deadline;
+    return OK;
+}
+uint64_t bh_after_ms(uint64_t ms)
+{
+    return ms;
+}
+uint32_t bh_slots_left(void)
+{
+    return 1000;
+}
+slot_t bh_slots_alloc(uint32_t count)
+{
+    (void)count;
+    return 500;
+}
+void bh_slots_free(slot_t first, uint32_t count)
+{
+    (void)first, (void)count;
+}
+void bh_slot_drop(slot_t slot)
+{
+    (void)slot;
+}
+enum status bh_cspace_delete(slot_t cspace, slot_t slot)
+{
+    (void)cspace, (void)slot;
+    return OK;
+}
+void bh_log(const char *format, ...)
+{
+    (void)format;
+}
+
+/* ---- scenes */
+
+static int scene(void **state)
+{
+    (void)state;
+    memset(&ts, 0, sizeof ts);
+    memset(is_open, 0, sizeof is_open);
+    images_start(&ts);
+    return 0;
+}
+
+static bh_MgmtUploadReply ask(uint16_t client, char digest)
+{
+    bh_MgmtUploadRequest request = {.file = "kernel", .bytes = 100, .digest = {.size = 32}};
+    bh_MgmtUploadReply reply = bh_MgmtUploadReply_init_zero;
+
+    memset(request.digest.bytes, digest, 32);
+    assert_int_equal(image_upload(&ts, client, STREAM, &request, &reply, error, sizeof error),
+                     bh_MgmtStatus_MGMT_OK);
+    return reply;
+}
+
+static bh_MgmtUploadReply upload(uint16_t client, char digest)
+{
+    static const uint8_t bytes[100];
+    bh_MgmtUploadReply reply = ask(client, digest);
+
+    if (reply.present)
+        return reply;
+    struct image *image = image_of_stream(&ts, client, STREAM);
+
+    assert_non_null(image);
+    image->granted = 100;
+    assert_int_equal(image_data(&ts, image, bytes, 100, error, sizeof error), bh_MgmtStatus_MGMT_OK);
+    return reply;
+}
+
+/* A VM of this client's that loads the image. */
+static struct vm *create(uint16_t client, const char *kernel)
+{
+    struct vm *vm = &ts.vms[ts.vm_count++];
+
+    snprintf(vm->config.kernel, sizeof vm->config.kernel, "%s", kernel);
+    vm->state = VM_STARTING;
+    images_used(&ts, vm, client);
+    return vm;
+}
+
+static bool is_there(const char *name)
+{
+    images_collect(&ts);
+    return image_find(&ts, name) != NULL;
+}
+
+static void an_image_is_there_until_its_vm_runs(void **state)
+{
+    bh_MgmtUploadReply image = upload(ANNE, 'x');
+
+    (void)state;
+    assert_false(image.present);
+    assert_true(is_there(image.image));
+    struct vm *vm = create(ANNE, image.image);
+
+    assert_true(is_there(image.image));
+    vm->state = VM_RUNNING;
+    assert_false(is_there(image.image));
+    assert_false(is_open[0] || is_open[IMAGES_MAX - 1]);
+}
+
+static void who_was_told_that_it_is_there_may_use_it(void **state)
+{
+    bh_MgmtUploadReply image = upload(ANNE, 'x');
+    struct vm *annes = create(ANNE, image.image);
+
+    (void)state;
+    assert_true(upload(BERT, 'x').present);
+    annes->state = VM_OFF; /* the VM ends before the other client says what it wants */
+    assert_true(is_there(image.image));
+    struct vm *berts = create(BERT, image.image);
+
+    assert_true(is_there(image.image));
+    berts->state = VM_OFF;
+    assert_false(is_there(image.image));
+}
+
+static void a_client_that_ends_lets_go_of_its_own(void **state)
+{
+    bh_MgmtUploadReply image = upload(ANNE, 'x');
+
+    (void)state;
+    assert_true(upload(BERT, 'x').present);
+    assert_true(upload(BERT, 'x').present); /* once more is once */
+    images_client_ended(&ts, ANNE);
+    assert_true(is_there(image.image));
+    images_client_ended(&ts, BERT);
+    assert_false(is_there(image.image));
+
+    image = upload(ANNE, 'x');
+    (void)upload(BERT, 'x');
+    images_clients_ended(&ts);
+    assert_false(is_there(image.image));
+}
+
+static void half_an_upload_ends_with_its_client(void **state)
+{
+    (void)state;
+    (void)ask(ANNE, 'x');
+    assert_false(ask(BERT, 'x').present); /* not whole yet: it sends its own */
+    images_client_ended(&ts, ANNE);
+    assert_null(image_of_stream(&ts, ANNE, STREAM));
+    assert_non_null(image_of_stream(&ts, BERT, STREAM));
+    images_clients_ended(&ts);
+    assert_null(image_of_stream(&ts, BERT, STREAM));
+    for (uint32_t i = 0; i < IMAGES_MAX; i++)
+        assert_false(is_open[i]);
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, scene)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_image_is_there_until_its_vm_runs),
+        TEST(who_was_told_that_it_is_there_may_use_it),
+        TEST(a_client_that_ends_lets_go_of_its_own),
+        TEST(half_an_upload_ends_with_its_client),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
