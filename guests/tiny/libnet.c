@@ -161,13 +161,15 @@ void net_give_back(struct net_card *card)
     queue->avail[2 + queue->put % NET_SLOTS] = (uint16_t)slot;
     barrier();
     queue->avail[1] = (uint16_t)++queue->put;
-    queue_kick(card, queue, RECEIVE);
+    if (queue->put % (NET_SLOTS / 4) == 0) /* in batches, as Linux does */
+        queue_kick(card, queue, RECEIVE);
 }
 
 void net_wait(struct net_card *card, uint64_t until)
 {
     write_register(cntv_cval_el0, until);
     write_register(cntv_ctl_el0, 1);
+    queue_kick(card, &card->receive, RECEIVE);
     irq_mask();
     if (queue_waiting(&card->receive) == 0)
         wait_for_interrupt();
