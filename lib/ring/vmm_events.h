@@ -7,6 +7,7 @@
 
 #define VMM_EVENT_POWER 18u  /* press the VM's power key */
 #define VMM_EVENT_REBOOT 19u /* press Ctrl-Alt-Del */
-#define VMM_EVENTS_TOLD (1ull << VMM_EVENT_POWER | 1ull << VMM_EVENT_REBOOT)
+#define VMM_EVENT_MEMORY 20u /* its target at mem (Mem.Session) is another: the balloon follows */
+#define VMM_EVENTS_TOLD (1ull << VMM_EVENT_POWER | 1ull << VMM_EVENT_REBOOT | 1ull << VMM_EVENT_MEMORY)
 
 #endif

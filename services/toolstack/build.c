@@ -96,18 +96,34 @@ static uint64_t whole_blocks(uint64_t bytes)
     return (bytes + MEM_BLOCK_BYTES - 1) / MEM_BLOCK_BYTES * MEM_BLOCK_BYTES;
 }
 
-/* The guest's memory, and what its vmm is made from. */
-static enum status vm_open_memory(struct toolstack *ts, struct vm *vm, char *error)
+uint64_t vmm_memory(void)
 {
-    uint64_t guest = vm->config.memory_bytes, vmm = vmm_slots.memory_bytes;
-    bh_MemOpenRequest request = {.vm_id = vm_id(vm)};
+    return whole_blocks(vmm_slots.memory_bytes);
+}
+
+static enum status memory_open(struct vm *vm, uint64_t bytes, char *error)
+{
+    bh_MemOpenRequest request = {.vm_id = vm_id(vm), .quota_bytes = whole_blocks(bytes) + vmm_memory()};
     bh_MemStatus reply;
 
-    request.quota_bytes = whole_blocks(guest) + whole_blocks(vmm);
-    step_begin(ts, vm, STEP_MEM);
+    vm->memory = bytes;
     enum status status = mem_rpc_open(CAP_MEM, &request, &reply, NULL, bh_after_ms(ASK_MS));
 
     return judge(status, reply.status, reply.error, "memory", error);
+}
+
+/* The guest's memory, and what its vmm is made from.  A VM that reboots after it gave memory back, which
+ * others have now, goes on with what was left to it. */
+static enum status vm_open_memory(struct toolstack *ts, struct vm *vm, char *error)
+{
+    step_begin(ts, vm, STEP_MEM);
+    enum status status = memory_open(vm, vm->config.memory_bytes, error);
+
+    if (status != ERR_MEM || vm->target == 0 || vm->target >= vm->config.memory_bytes)
+        return status;
+    bh_log("%s: starts with its target of %llu MiB: %s", vm->config.name,
+           (unsigned long long)vm->target >> 20, error);
+    return memory_open(vm, vm->target, error);
 }
 
 /* The memory of a ram volume has a session of its own at mem; blkdrv gets it with Blk.Open, to fetch the
@@ -244,6 +260,7 @@ static enum status vm_configure(const struct vm *vm, const bh_CreateVmmReply *ma
     enum status status = OK;
 
     config = vm->config;
+    config.memory_bytes = vm->memory;
     config.kernel_bytes = made->kernel_bytes;
     config.ramdisk_bytes = made->ramdisk_bytes;
     config.ramdisk_ipa = made->ramdisk_ipa;
@@ -265,7 +282,7 @@ static enum status vm_configure(const struct vm *vm, const bh_CreateVmmReply *ma
 static enum status vm_make_domain(struct toolstack *ts, struct vm *vm, const bh_PlaceReply *place,
                                   char *error)
 {
-    bh_CreateVmmRequest request = {.vm_id = vm_id(vm), .memory_bytes = vm->config.memory_bytes};
+    bh_CreateVmmRequest request = {.vm_id = vm_id(vm), .memory_bytes = vm->memory};
     bh_CreateVmmReply reply = bh_CreateVmmReply_init_zero;
     struct rpc_caps caps = {.in_count = 1};
 
@@ -328,7 +345,8 @@ enum status vm_create(struct toolstack *ts, struct vm *vm, bool paused, char err
     vm->state = VM_BUILDING;
     vm->ending = END_NONE;
     vm->is_paused = paused;
-    vm->is_heard = vm->is_stopping = false;
+    vm->is_heard = vm->is_stopping = vm->has_balloon = false;
+    vm->given = 0;
     vm->text[0] = 0;
     vm->started = bh_now();
     vm->start_us = 0;
@@ -466,6 +484,8 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
         undo(ts, vm, step_net(i), i, undo_net);
     undo(ts, vm, STEP_MEM, 0, undo_memory);
     vm->state = VM_OFF;
+    vm->target = vm->given = 0;
+    vm->has_balloon = false;
     vm->is_paused = false;
     vm->ending = END_NONE;
     toolstack_save(ts);

@@ -201,6 +201,21 @@ static void vm_vcpus(struct toolstack *ts, const struct vm *vm)
                        (unsigned long long)row.switches);
 }
 
+/* Only of a VM that does not have all it started with. */
+static void vm_balloon(struct toolstack *ts, const struct vm *vm)
+{
+    uint64_t held;
+
+    if (vm->state == VM_OFF || (vm->given == 0 && (vm->target == 0 || vm->target == vm->memory)))
+        return;
+    if (!vm_memory_held(vm, &held))
+        held = 0;
+    out_printf(ts, "memory target    : %llu MiB, its guest gave %llu KiB, it has %llu MiB%s\n",
+               (unsigned long long)((vm->target != 0 ? vm->target : vm->memory) / MIB),
+               (unsigned long long)(vm->given / KIB), (unsigned long long)(held / MIB),
+               vm->has_balloon ? "" : "; its guest has no driver for the balloon");
+}
+
 void info_vm(struct toolstack *ts, const struct vm *vm)
 {
     const bh_VmConfig *config = &vm->config;
@@ -211,6 +226,7 @@ void info_vm(struct toolstack *ts, const struct vm *vm)
     if (vm->start_us != 0)
         out_printf(ts, "started          : within %llu us\n", (unsigned long long)vm->start_us);
     out_printf(ts, "memory           : %llu MiB\n", (unsigned long long)(config->memory_bytes / MIB));
+    vm_balloon(ts, vm);
     out_printf(ts, "vcpus            : %u, weight %u\n", config->vcpus, config->weight);
     out_printf(ts, "kernel           : %s\n", config->kernel);
     if (config->ramdisk[0] != 0)

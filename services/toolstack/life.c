@@ -112,7 +112,7 @@ enum status vm_pause(struct toolstack *ts, struct vm *vm, bool paused, char erro
 }
 
 /* init knows the vmm, also when we have just been restarted. */
-static enum status vmm_tell(const struct vm *vm, uint64_t events, char *error)
+enum status vmm_tell(const struct vm *vm, uint64_t events, char *error)
 {
     bh_TellVmmRequest request = {.vm_id = vm_id(vm), .events = events};
     bh_InitStatus reply;
@@ -196,7 +196,10 @@ static void vm_end(struct toolstack *ts, struct vm *vm)
             out_printf(ts, "%s: %s, starting again %s\n", vm->config.name, policy_ending_name(ending),
                        vm->text);
         out_flush(ts);
+        uint64_t target = vm->target;
+
         vm_destroy(ts, vm, true);
+        vm->target = target; /* as xl: a reboot does not make it larger */
         return vm_start(ts, vm);
     }
     if (vm->quick_ends >= QUICK_ENDS_MAX && ending == END_REBOOT)

@@ -149,19 +149,36 @@ uint32_t mgmt_on_sched_list(struct wire_call *call, const bh_MgmtPageRequest *pa
 
 /* ---- memory ------------------------------------------------------------------------------------------ */
 
+/* What a person should know who waits for the guest to follow. */
+static void say_what_it_waits_for(const struct vm *vm, bh_MgmtVmReply *reply)
+{
+    if (!vm->has_balloon)
+        snprintf(
+            reply->text, sizeof reply->text,
+            "%s: its guest has no driver for the balloon (virtio_balloon): nothing changes until it has one",
+            vm->config.name);
+    else if (vm->is_paused)
+        snprintf(reply->text, sizeof reply->text, "%s is paused: its guest follows when it is unpaused",
+                 vm->config.name);
+}
+
 uint32_t mgmt_on_mem_set(struct wire_call *call, const bh_MgmtMemSetRequest *request, bh_MgmtVmReply *reply)
 {
+    char error[ERROR_BYTES];
     uint32_t status;
-    const struct vm *vm = vm_asked(call, request->vm, &status);
+    struct vm *vm = vm_asked_running(call, request->vm, &status);
 
-    (void)reply;
     if (!vm)
         return status;
-    return refuse(
-        call, bh_MgmtStatus_MGMT_NOT_SUPPORTED,
-        "%s: its memory cannot change: guests have no balloon device, and a VM's memory is given to it "
-        "whole at its start",
-        vm->config.name);
+    reply->unchanged = (vm->target != 0 ? vm->target : vm->memory) == request->bytes;
+    enum status set = vm_set_memory(call->context, vm, request->bytes, error);
+
+    if (set != OK)
+        return refuse(call, set == ERR_ARG ? bh_MgmtStatus_MGMT_BAD_REQUEST : bh_MgmtStatus_MGMT_REFUSED,
+                      "%s: %s", vm->config.name, error);
+    reply_vm(reply, vm);
+    say_what_it_waits_for(vm, reply);
+    return bh_MgmtStatus_MGMT_OK;
 }
 
 uint32_t mgmt_on_network_attach(struct wire_call *call, const bh_MgmtNetworkAttachRequest *request,

@@ -77,6 +77,17 @@ uint32_t mgmt_on_list(struct wire_call *call, const bh_MgmtPageRequest *request,
     return bh_MgmtStatus_MGMT_OK;
 }
 
+/* Without an answer of mem's it is not known what came back. */
+static void memory_describe(const struct vm *vm, bh_MgmtVmInfo *out)
+{
+    if (vm->state == VM_OFF || !vm_memory_held(vm, &out->memory_held))
+        return;
+    out->memory_max = vm->memory;
+    out->memory_target = vm->target != 0 ? vm->target : vm->memory;
+    out->memory_given = vm->given;
+    out->balloon_driver = vm->has_balloon;
+}
+
 uint32_t mgmt_on_vm_info(struct wire_call *call, const bh_MgmtVmRequest *request, bh_MgmtVmInfo *reply)
 {
     const struct toolstack *ts = call->context;
@@ -92,6 +103,7 @@ uint32_t mgmt_on_vm_info(struct wire_call *call, const bh_MgmtVmRequest *request
     reply->config = vm->config;
     memset(reply->config.seed, 0, sizeof reply->config.seed); /* nobody's business but the guest's */
     snprintf(reply->text, sizeof reply->text, "%s", vm->text);
+    memory_describe(vm, reply);
     return bh_MgmtStatus_MGMT_OK;
 }
 

@@ -20,6 +20,9 @@
 #define VM_MAGIC 0x56535442u      /* "BTSV" */
 #define PERSIST_VERSION 2u
 
+#define BLOCK_BYTES 0x200000ull /* all memory of VMs is a multiple of it */
+#define PAGE_BYTES 4096ull
+
 struct saved_machine {
     uint32_t vm_count;
     uint32_t input_ended;
@@ -37,8 +40,11 @@ struct saved_vm {
     uint32_t starts;
     uint32_t flags;
     uint64_t started;
+    uint16_t memory_blocks; /* of 2 MiB */
+    uint16_t target_blocks;
+    uint32_t given_pages;
 };
-enum { SAVED_HEARD = 1, SAVED_STOPPING = 2 }; /* saved_vm.flags */
+enum { SAVED_HEARD = 1, SAVED_STOPPING = 2, SAVED_BALLOON = 4 }; /* saved_vm.flags */
 /* Copies of the machine, then of each VM. */
 #define MACHINE_COPY_BYTES 512u
 #define VM_COPY_BYTES 64u
@@ -134,10 +140,14 @@ static void vm_save(const struct vm *vm, uint32_t index)
                            .quick_ends = vm->quick_ends,
                            .ending = (uint16_t)vm->ending,
                            .is_paused = vm->is_paused,
-                           .flags =
-                               (vm->is_heard ? SAVED_HEARD : 0u) | (vm->is_stopping ? SAVED_STOPPING : 0u),
+                           .flags = (vm->is_heard ? SAVED_HEARD : 0u) |
+                                    (vm->is_stopping ? SAVED_STOPPING : 0u) |
+                                    (vm->has_balloon ? SAVED_BALLOON : 0u),
                            .starts = vm->starts,
-                           .started = vm->started};
+                           .started = vm->started,
+                           .memory_blocks = (uint16_t)(vm->memory / BLOCK_BYTES),
+                           .target_blocks = (uint16_t)(vm->target / BLOCK_BYTES),
+                           .given_pages = (uint32_t)(vm->given / PAGE_BYTES)};
 
     copies_put(&vm_copies[index], &saved_vms[index], &now, sizeof now);
 }
@@ -161,8 +171,12 @@ static void vm_load(struct vm *vm, uint32_t index)
     vm->is_paused = was->is_paused != 0;
     vm->is_heard = (was->flags & SAVED_HEARD) != 0;
     vm->is_stopping = (was->flags & SAVED_STOPPING) != 0;
+    vm->has_balloon = (was->flags & SAVED_BALLOON) != 0;
     vm->starts = was->starts;
     vm->started = was->started;
+    vm->memory = was->memory_blocks * BLOCK_BYTES;
+    vm->target = was->target_blocks * BLOCK_BYTES;
+    vm->given = was->given_pages * PAGE_BYTES;
     vm_load_config(vm, index);
 }
 

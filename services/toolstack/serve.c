@@ -30,6 +30,7 @@ static enum status ready(struct toolstack *ts, struct vm *vm)
 
     vm->state = VM_RUNNING;
     vm->start_us = bh_ticks_to_us(bh_now() - vm->started);
+    vm_memory_ready(ts, vm);
     if (!vm->is_paused)
         return OK;
     enum status status = vm_pause(ts, vm, true, error);
@@ -37,6 +38,13 @@ static enum status ready(struct toolstack *ts, struct vm *vm)
     if (status != OK)
         vm_report(vm, END_REFUSED, error);
     return status;
+}
+
+/* What a vmm says of more than there is is not believed. */
+static void balloon_changed(struct vm *vm, const bh_VmEventRequest *req)
+{
+    vm->has_balloon = req->balloon_driver;
+    vm->given = req->balloon_bytes < vm->memory ? req->balloon_bytes : vm->memory;
 }
 
 void toolstack_on_vm_event(struct rpc_call *call, const bh_VmEventRequest *req, bh_ToolstackStatus *rep)
@@ -54,6 +62,8 @@ void toolstack_on_vm_event(struct rpc_call *call, const bh_VmEventRequest *req, 
         rep->status = ready(call->context, vm);
     else if (req->kind == bh_VmEventKind_HEARD || req->kind == bh_VmEventKind_UNHEARD)
         vm->is_heard = req->kind == bh_VmEventKind_HEARD;
+    else if (req->kind == bh_VmEventKind_BALLOON)
+        balloon_changed(vm, req);
     else
         vm_report(vm, ending_of(req->kind), req->text);
     toolstack_save(call->context);

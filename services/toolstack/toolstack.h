@@ -86,6 +86,19 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus);
 /* Its guest runs, so its vmm has read the image volumes. */
 void vm_close_images(struct toolstack *ts, struct vm *vm);
 
+/* ---- balloon.c: the memory of VMs that run */
+/* From now on it is to have so many bytes; what more it has it gives back when its guest follows.  Refused:
+ * `error` says why; ERR_ARG: this many make no sense for it. */
+enum status vm_set_memory(struct toolstack *ts, struct vm *vm, uint64_t bytes,
+                          char error[ERROR_BYTES]) BH_NODISCARD;
+/* Its vmm has started: what it was to have before it rebooted counts again. */
+void vm_memory_ready(struct toolstack *ts, struct vm *vm);
+/* Bytes that it has of the machine's memory, without what its vmm is made from.  False: mem does not answer.
+ */
+bool vm_memory_held(const struct vm *vm, uint64_t *bytes);
+/* What its vmm is made from, as mem gives it. */
+uint64_t vmm_memory(void);
+
 /* ---- grants.c: the sessions of a new vmm */
 enum status vm_grant(struct vm *vm, char *error, uint32_t size) BH_NODISCARD;
 /* A session at mem with this badge, for blkdrv or init, in a fresh slot: the caller's to drop. */
@@ -106,6 +119,8 @@ const char *vm_image_volume(const struct vm *vm, uint32_t index);
 struct vm *vm_find(struct toolstack *ts, const char *name);
 struct vm *vm_of_id(struct toolstack *ts, uint64_t id);
 void vm_start(struct toolstack *ts, struct vm *vm);
+/* Signal these events (vmm_events.h) to its vmm. */
+enum status vmm_tell(const struct vm *vm, uint64_t events, char *error) BH_NODISCARD;
 /* Stop giving its vCPUs time, or go on; of a VM that starts or runs.  Refused: `error` says by whom and why.
  */
 enum status vm_pause(struct toolstack *ts, struct vm *vm, bool paused, char error[ERROR_BYTES]) BH_NODISCARD;

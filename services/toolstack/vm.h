@@ -60,6 +60,10 @@ struct vm {
     bool is_paused;   /* its vCPUs get no time; while it starts: from the moment that it has started */
     bool is_heard;    /* its guest has a driver for the power key */
     bool is_stopping; /* its guest was asked to shut down */
+    bool has_balloon; /* its guest has a driver for the balloon ... */
+    uint64_t given;   /* ... and has put so many bytes into it */
+    uint64_t memory;  /* bytes that it started with */
+    uint64_t target;  /* bytes that it is to have of them; 0: all */
     uint32_t steps;
     bool is_record;           /* it came with the boot bundle: known also when it is off */
     uint32_t starts;          /* how often it was started */

@@ -40,13 +40,14 @@ enum {
 };
 
 /* Where on the virtio-mmio bus each device sits: disks in the order of the VM's file, the console, network
- * interfaces in the order of the file, the power key. */
+ * interfaces in the order of the file, the power key, the balloon. */
 #define BOARD_DISKS_MAX 4u
 #define BOARD_NETS_MAX 4u
 #define BOARD_VIRTIO_CONSOLE BOARD_DISKS_MAX
 #define BOARD_VIRTIO_NET0 (BOARD_VIRTIO_CONSOLE + 1u)
 #define BOARD_VIRTIO_INPUT (BOARD_VIRTIO_NET0 + BOARD_NETS_MAX)
-#define BOARD_VIRTIO_COUNT (BOARD_VIRTIO_INPUT + 1u)
+#define BOARD_VIRTIO_BALLOON (BOARD_VIRTIO_INPUT + 1u)
+#define BOARD_VIRTIO_COUNT (BOARD_VIRTIO_BALLOON + 1u)
 
 /* The vmm's own address space */
 #define GUEST_WINDOW_IPA 0x200000000ull /* the guest's RAM, in one piece */

@@ -228,9 +228,10 @@ static uint32_t full_block_find(struct vballoon *balloon)
 /* What can go goes first: the guest may wait for what others have. */
 enum vballoon_work vballoon_next(struct vballoon *balloon, uint32_t *block)
 {
+    uint32_t kept = balloon->is_short ? 0 : balloon->reserve;
     bool will_tell = virtio_mmio_has(&balloon->virtio, F_MUST_TELL_HOST);
 
-    if (balloon->full_count > balloon->gone_count && vballoon_has_driver(balloon) && will_tell) {
+    if (balloon->full_count - balloon->gone_count > kept && vballoon_has_driver(balloon) && will_tell) {
         *block = full_block_find(balloon);
         return VBALLOON_RELEASE;
     }

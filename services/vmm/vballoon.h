@@ -38,6 +38,8 @@ struct vballoon {
     uint32_t full_count; /* blocks that are wholly in it ... */
     uint32_t gone_count; /* ... and of them those that are gone */
     uint32_t look_from;  /* where vballoon_next() goes on */
+    uint32_t reserve;    /* full blocks that stay, to be exchanged for one that the guest needs */
+    bool is_short;       /* there is no other memory: the reserve may go */
 
     bool is_taking; /* the guest waits for pages back: ... */
     struct vring_chain taking;
@@ -49,7 +51,8 @@ struct vballoon {
     void *changed_context;
 };
 
-/* block_count, blocks (zero), gone (zero) and changed* are set (and of virtio: ram, shown, interrupt*). */
+/* block_count, blocks (zero), gone (zero), reserve and changed* are set (and of virtio: ram, shown,
+ * interrupt*). */
 void vballoon_init(struct vballoon *balloon);
 /* How many pages the guest is asked to give. */
 void vballoon_set_target(struct vballoon *balloon, uint32_t pages);

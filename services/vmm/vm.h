@@ -24,6 +24,7 @@
 #include "loader.h"
 #include "lock.h"
 #include "toolstack.pb.h"
+#include "vballoon.h"
 #include "vblk.h"
 #include "vconsole.h"
 #include "vgic.h"
@@ -63,11 +64,20 @@ struct vm_line {
     uint32_t intid;
 };
 
+/* One of the guest's memory, from mem. */
+struct vm_block {
+    uint32_t chunk; /* its number at mem */
+    slot_t untyped;
+    slot_t frames; /* two: mapped for us, and for the guest */
+};
+#define VM_NO_BLOCK UINT32_MAX
+
 struct vm {
     struct bh_lock lock;
     slot_t knock; /* our Notification, with EVENT_KNOCK */
     bh_VmConfig config;
     struct guest_ram ram;
+    struct vm_block *blocks; /* of the guest's memory; the main thread's */
     slot_t aspace;
     slot_t cspace; /* the guest's: empty */
     uint32_t vcpu_count;
@@ -86,8 +96,14 @@ struct vm {
     struct vnet nets[BOARD_NETS_MAX];
     struct vconsole console;
     struct vinput input;
-    bool told_heard;                                /* what the toolstack knows of the input device ... */
-    uint64_t tell_heard;                            /* ... and when it is told more; BH_FOREVER: it knows */
+    bool told_heard;     /* what the toolstack knows of the input device ... */
+    uint64_t tell_heard; /* ... and when it is told more; BH_FOREVER: it knows */
+    struct vballoon balloon;
+    uint32_t leaving;      /* a block that mem may have back or not; or VM_NO_BLOCK */
+    bool ask_target;       /* the target is another, or was never asked for */
+    uint64_t tell_balloon; /* when the toolstack is told more of it, or BH_FOREVER */
+    uint32_t told_pages;   /* what it knows ... */
+    bool told_driver;      /* ... of the balloon */
     struct virtio_mmio *virtio[BOARD_VIRTIO_COUNT]; /* by place on the bus; NULL: a hole */
     volatile uint32_t *virtio_bus;                  /* their registers as the guest reads them */
     uint64_t next_look;                             /* deadline of vm_look_around() */
@@ -110,7 +126,17 @@ enum status vm_tell_once(bh_VmEventKind kind) BH_NODISCARD;
 slot_t vm_event_mint(uint32_t bit);
 
 void vm_memory_create(struct vm *vm); /* vm_memory.c */
-void vm_vcpus_create(struct vm *vm);  /* vm_vcpus.c */
+/* Give a block back to mem, or have one again, zeroed; the main thread, without vm->lock.  A release that was
+ * refused or not answered is to be asked again. */
+enum status vm_memory_release(struct vm *vm, uint32_t block) BH_NODISCARD;
+enum status vm_memory_fetch(struct vm *vm, uint32_t block) BH_NODISCARD;
+
+/* vm_balloon.c.  create: false: this VM is too large for one. */
+bool vm_balloon_create(struct vm *vm);
+void vm_balloon_run(struct vm *vm);  /* what the balloon wants of the main thread */
+void vm_balloon_look(struct vm *vm); /* at times: the target, what failed, what the toolstack is told */
+void vm_balloon_target_changed(struct vm *vm);
+void vm_vcpus_create(struct vm *vm); /* vm_vcpus.c */
 void vm_vcpu_reset(struct vm *vm, uint32_t index, uint64_t entry, uint64_t argument);
 void vm_vcpus_suspend(struct vm *vm);
 /* vm_threads.c: start the thread of a vCPU from 1 up, on the vCPU's SchedContext, which is bound to nobody
@@ -128,6 +154,8 @@ void vm_input_changed(void *context);
 void vm_watchdog_changed(struct vm *vm);
 /* main.c: when the main thread has something to do though nothing came. */
 uint64_t vm_deadline(const struct vm *vm);
+/* The next vm_look_around() is not later than that. */
+void vm_look_at(struct vm *vm, uint64_t when);
 /* A disk may be busy from now on: look around before BLK_RESTART_CHECK_MS are over. */
 void vm_look_soon(struct vm *vm);
 /* The guest's console input goes on. */

@@ -134,6 +134,14 @@ static void input_create(struct vm *vm)
     vinput_init(&vm->input);
 }
 
+static void balloon_create(struct vm *vm)
+{
+    if (!vm_balloon_create(vm))
+        return;
+    virtio_plug(vm, BOARD_VIRTIO_BALLOON, &vm->balloon.virtio);
+    vballoon_init(&vm->balloon);
+}
+
 static struct image image_of(const char *name, uint64_t ipa, uint64_t bytes)
 {
     return (struct image){name, (const uint8_t *)(uintptr_t)ipa, bytes};
@@ -271,6 +279,7 @@ void vm_board_create(struct vm *vm)
     disks_create(vm);
     nets_create(vm);
     input_create(vm);
+    balloon_create(vm);
     images_load(vm);
     tree_load(vm);
 }

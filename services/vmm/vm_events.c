@@ -72,7 +72,7 @@ void vm_console_pump(struct vm *vm)
     vconsole_pump(&vm->console);
 }
 
-static void look_at(struct vm *vm, uint64_t when)
+void vm_look_at(struct vm *vm, uint64_t when)
 {
     if (when < vm->next_look)
         vm->next_look = when;
@@ -99,15 +99,18 @@ static void plan_next_look(struct vm *vm)
             ms = BLK_RESTART_CHECK_MS;
     }
     vm->next_look = bh_after_ms(ms);
-    look_at(vm, vm->tell_heard);
-    look_at(vm, watchdog_due(vm));
+    vm_look_at(vm, vm->tell_heard);
+    vm_look_at(vm, watchdog_due(vm));
+    vm_look_at(vm, vm->tell_balloon);
+    if (vm->ask_target || vm->leaving != VM_NO_BLOCK || vm->balloon.is_taking)
+        vm_look_soon(vm);
 }
 
 /* Never later than it was: a guest whose disk always has something to say must not keep us from seeing that
  * the console was restarted. */
 void vm_look_soon(struct vm *vm)
 {
-    look_at(vm, bh_after_ms(BLK_RESTART_CHECK_MS));
+    vm_look_at(vm, bh_after_ms(BLK_RESTART_CHECK_MS));
 }
 
 /* At once, unless the toolstack has just been told something. */
@@ -117,7 +120,7 @@ void vm_input_changed(void *context)
 
     if (vm->tell_heard == BH_FOREVER)
         vm->tell_heard = bh_now();
-    look_at(vm, vm->tell_heard);
+    vm_look_at(vm, vm->tell_heard);
 }
 
 static void tell_heard(struct vm *vm)
@@ -139,7 +142,7 @@ static void tell_heard(struct vm *vm)
 
 void vm_watchdog_changed(struct vm *vm)
 {
-    look_at(vm, watchdog_due(vm));
+    vm_look_at(vm, watchdog_due(vm));
 }
 
 /* Since when its vCPUs get time; false: they do not, or sched does not say. */
@@ -189,6 +192,10 @@ void vm_events(struct vm *vm, uint64_t bits)
         vinput_press(&vm->input, VINPUT_POWER);
     if ((bits >> VMM_EVENT_REBOOT & 1) != 0)
         vinput_press(&vm->input, VINPUT_REBOOT);
+    if ((bits >> VMM_EVENT_MEMORY & 1) != 0)
+        vm_balloon_target_changed(vm);
+    if ((bits >> EVENT_KNOCK & 1) != 0)
+        vm_balloon_run(vm);
     if (vm->is_ending)
         vm_end(vm, vm->ending, "");
     if ((bits >> EVENT_BLK0 & ((1u << BOARD_DISKS_MAX) - 1)) != 0)
@@ -213,5 +220,6 @@ void vm_look_around(struct vm *vm)
     if (bh_now() >= vm->tell_heard)
         tell_heard(vm);
     watchdog_look(vm);
+    vm_balloon_look(vm);
     plan_next_look(vm);
 }

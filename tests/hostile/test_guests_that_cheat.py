@@ -43,7 +43,7 @@ def expect_pass(output, status, name):
 
 
 @pytest.mark.parametrize("name, vcpus", [("holes", 1), ("sysregs", 1), ("hypercalls", 1), ("timer", 1), ("sgi", 2),
-                                         ("spi", 2), ("vrings", 1)])
+                                         ("spi", 2), ("vrings", 1), ("balloon", 1)])
 def test_guest_gets_what_hardware_gives(tmp_path, name, vcpus):
     expect_pass(*run([vm_file(tmp_path / "vm.cfg", name, vcpus)], name), name)
 

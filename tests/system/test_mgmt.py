@@ -137,7 +137,7 @@ def test_requests_that_make_no_sense_are_refused_in_words(tmp_path, path):
             refused("Console", "MGMT_STATE", "known: it is off", vm="known")
             refused("Pause", "MGMT_STATE", "known: it is off", vm="known")
             refused("Shutdown", "MGMT_STATE", "known: it is off", vm="known")
-            refused("MemSet", "MGMT_NOT_SUPPORTED", "known: its memory cannot change: guests have no balloon", vm="known")
+            refused("MemSet", "MGMT_STATE", "known: it is off", vm="known")
             refused("MemSet", "MGMT_NOT_FOUND", "there is no VM `nobody`", vm="nobody")
             refused("Create", "MGMT_BAD_REQUEST", "no configuration")
             refused("Create", "MGMT_EXISTS", "known", config("known", "image/0-echo.bin"))

@@ -202,7 +202,7 @@ def test_it_is_accepted(tmp_path, lines):
 
 
 @pytest.mark.parametrize("lines, wrong", [
-    ("maxmem = 512", "4: maxmem: there is no balloon: it must be what memory is, which is 256"),
+    ("maxmem = 512", "4: maxmem: a VM has all its memory at its start: it must be what memory is, which is 256"),
     ("vcpus = 2\nmaxvcpus = 4", "5: maxvcpus: vCPUs are not plugged in later"),
     ("cpus = '0-3,^0-3'", "4: cpus: '0-3,^0-3': no pCPU is left"),
     ("cpus = 'all,^1'", "all stands alone"),

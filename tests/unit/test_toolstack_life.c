@@ -11,6 +11,7 @@
  * links: services/toolstack/persist.c services/toolstack/policy.c services/toolstack/text.c
  * links: services/toolstack/serve.c services/toolstack/vmm_slots.c services/toolstack/vms.c
  * links: lib/bh/copies.c lib/bh/crc32.c lib/bh/status.c build/gen/vm.pb.c
+ * links: services/toolstack/balloon.c
  * flags: -Iservices/toolstack
  */
 #include <pb_decode.h>
@@ -50,6 +51,8 @@ static uint32_t death_of;  /* init reports this vmm as dead, once */
 static uint64_t now;       /* in ticks: microseconds here */
 static uint64_t quotas[8]; /* what was asked of mem.Open */
 static uint32_t quota_count;
+static uint64_t target, held;                /* what mem.SetTarget brought; what a session holds */
+static uint32_t mem_refusals;                /* so many mem.Open are refused */
 #define RECORD_PIECE 100u                    /* init gives records in pieces of this size */
 static uint8_t configured[bh_VmConfig_size]; /* what init.Configure brought, after the last CreateVmm */
 static uint32_t configured_bytes;
@@ -149,7 +152,13 @@ STUB(mem_rpc_open, bh_MemOpenRequest, bh_MemStatus)
 {
     assert_int_equal(req->quota_bytes % 0x200000, 0);
     quotas[quota_count++ % 8] = req->quota_bytes;
-    ANSWER(note(req->vm_id < 0x100 ? "mem" : "ram", memory_of(req->vm_id)), "no such luck");
+    enum status status = note(req->vm_id < 0x100 ? "mem" : "ram", memory_of(req->vm_id));
+
+    if (status == OK && mem_refusals > 0) {
+        mem_refusals--;
+        status = ERR_MEM;
+    }
+    ANSWER(status, "no such luck");
 }
 STUB(mem_rpc_close, bh_MemCloseRequest, bh_MemStatus)
 {
@@ -160,6 +169,18 @@ STUB(mem_rpc_info, bh_MemInfoRequest, bh_MemInfoReply)
     (void)endpoint, (void)caps, (void)deadline, (void)req;
     memset(rep, 0, sizeof *rep);
     rep->free_bytes = 8192;
+    return OK;
+}
+STUB(mem_rpc_set_target, bh_MemSetTargetRequest, bh_MemStatus)
+{
+    target = req->bytes;
+    ANSWER(note("target", req->vm_id), "2 MiB more asked for, 0 MiB of 8 MiB are free");
+}
+STUB(mem_rpc_session, bh_MemSessionRequest, bh_MemSessionReply)
+{
+    (void)endpoint, (void)caps, (void)deadline, (void)req;
+    memset(rep, 0, sizeof *rep);
+    rep->held_bytes = held;
     return OK;
 }
 STUB(blk_rpc_open, bh_BlkOpenRequest, bh_BlkStatus)
@@ -260,7 +281,7 @@ STUB(init_rpc_create_vmm, bh_CreateVmmRequest, bh_CreateVmmReply)
 
     assert_string_equal(req->name, config->name);
     assert_string_equal(req->kernel, config->kernel);
-    assert_int_equal(req->memory_bytes, config->memory_bytes);
+    assert_true(req->memory_bytes <= config->memory_bytes);
     assert_int_equal(req->pcpus_count, config->vcpus);
     assert_int_equal(req->pcpus[0], 1);
     configured_bytes = 0;
@@ -289,8 +310,12 @@ STUB(init_rpc_destroy_vmm, bh_VmmRequest, bh_InitStatus)
 }
 STUB(init_rpc_tell_vmm, bh_TellVmmRequest, bh_InitStatus)
 {
-    assert_true(req->events == 1ull << VMM_EVENT_POWER || req->events == 1ull << VMM_EVENT_REBOOT);
-    ANSWER(note(req->events == 1ull << VMM_EVENT_POWER ? "power" : "cad", req->vm_id), "no such luck");
+    static const char *const words[] = {
+        [VMM_EVENT_POWER] = "power", [VMM_EVENT_REBOOT] = "cad", [VMM_EVENT_MEMORY] = "balloon"};
+    int event = __builtin_ctzll(req->events);
+
+    assert_true(req->events == 1ull << event && (1ull << event & VMM_EVENTS_TOLD) != 0);
+    ANSWER(note(words[event], req->vm_id), "no such luck");
 }
 STUB(init_rpc_next_death, bh_DeathsRequest, bh_DeathsReply)
 {
@@ -425,7 +450,8 @@ static int scene(void **state)
     refuse = NULL;
     refuse_with = ERR_MEM;
     death_of = 0;
-    quota_count = minted_count = 0;
+    quota_count = minted_count = mem_refusals = 0;
+    target = held = 0;
     now = 1000000;
     asked[0] = shown[0] = 0;
     return 0;
@@ -692,6 +718,107 @@ static void a_vm_that_powers_off_is_destroyed_and_bulkheads_prompt_stays(void **
     assert_string_equal(asked, "unblk0:16 uncon:16 remove:16 unmake:16 unmem:16 ");
     assert_string_equal(shown, "a: powered off\n");
     assert_int_equal(ts.vms[0].state, VM_OFF);
+}
+
+/* ---- memory of a VM that runs */
+
+static struct vm *ballooned(void)
+{
+    record("a", true, 0);
+    records[0].memory_bytes = 256ull << 20;
+    assert_false(start());
+    assert_false(report(16, bh_VmEventKind_READY, ""));
+    forget();
+    return &ts.vms[0];
+}
+
+static void memory_is_promised_before_the_guest_is_told(void **state)
+{
+    char error[ERROR_BYTES];
+    struct vm *vm = ballooned();
+
+    (void)state;
+    assert_int_equal(vm_set_memory(&ts, vm, 128ull << 20, error), OK);
+    assert_string_equal(asked, "target:16 balloon:16 ");
+    assert_int_equal(target, (128ull << 20) + vmm_memory());
+    forget();
+    refuse = "target";
+    assert_int_equal(vm_set_memory(&ts, vm, 256ull << 20, error), ERR_MEM);
+    assert_string_equal(asked, "target:16 ");
+    assert_string_equal(error, "memory: 2 MiB more asked for, 0 MiB of 8 MiB are free");
+    assert_int_equal(vm->target, 128ull << 20);
+}
+
+static void memory_that_makes_no_sense_is_asked_of_nobody(void **state)
+{
+    static const uint64_t mib[] = {258, 129, 30, 0, UINT64_MAX >> 20};
+    char error[ERROR_BYTES];
+    struct vm *vm = ballooned();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof mib / sizeof mib[0]; i++)
+        assert_int_equal(vm_set_memory(&ts, vm, mib[i] << 20, error), ERR_ARG);
+    assert_string_equal(asked, "");
+}
+
+static void a_reboot_keeps_the_target_and_an_end_forgets_it(void **state)
+{
+    char error[ERROR_BYTES];
+    struct vm *vm = ballooned();
+
+    (void)state;
+    assert_int_equal(vm_set_memory(&ts, vm, 128ull << 20, error), OK);
+    now += 60000000;
+    assert_false(report(16, bh_VmEventKind_REBOOT, ""));
+    assert_int_equal(quotas[1], (256ull << 20) + vmm_memory());
+    assert_false(report(16, bh_VmEventKind_READY, ""));
+    assert_string_equal(asked, "target:16 balloon:16 ");
+    assert_false(say("destroy a"));
+    assert_false(say("create a"));
+    assert_false(report(16, bh_VmEventKind_READY, ""));
+    assert_string_equal(asked, "");
+}
+
+static void a_reboot_whose_memory_others_have_goes_on_with_its_target(void **state)
+{
+    bh_VmConfig told = bh_VmConfig_init_zero;
+    pb_istream_t stream;
+    char error[ERROR_BYTES];
+    struct vm *vm = ballooned();
+
+    (void)state;
+    assert_int_equal(vm_set_memory(&ts, vm, 128ull << 20, error), OK);
+    now += 60000000;
+    mem_refusals = 1;
+    assert_false(report(16, bh_VmEventKind_REBOOT, ""));
+    assert_int_equal(quotas[2], (128ull << 20) + vmm_memory());
+    stream = pb_istream_from_buffer(configured, configured_bytes);
+    assert_true(pb_decode(&stream, bh_VmConfig_fields, &told));
+    assert_int_equal(told.memory_bytes, 128ull << 20);
+    assert_int_equal(vm->config.memory_bytes, 256ull << 20);
+    assert_int_equal(vm_set_memory(&ts, vm, 256ull << 20, error), ERR_ARG);
+    assert_string_equal(error, "memory: 256 MiB are more than the 128 MiB that it started with");
+}
+
+static void info_says_what_came_back(void **state)
+{
+    char error[ERROR_BYTES];
+    struct vm *vm = ballooned();
+    bh_VmEventRequest request = {
+        .kind = bh_VmEventKind_BALLOON, .balloon_driver = true, .balloon_bytes = 100ull << 20};
+    bh_ToolstackStatus reply;
+    struct rpc_call call = {.badge = 16, .context = &ts};
+
+    (void)state;
+    assert_int_equal(vm_set_memory(&ts, vm, 128ull << 20, error), OK);
+    toolstack_on_vm_event(&call, &request, &reply);
+    assert_int_equal(reply.status, OK);
+    held = (160ull << 20) + vmm_memory();
+    assert_false(say("info a"));
+    assert_non_null(strstr(shown, "memory target    : 128 MiB, its guest gave 102400 KiB, it has 160 MiB\n"));
+    request.balloon_bytes = UINT64_MAX; /* a vmm that lies */
+    toolstack_on_vm_event(&call, &request, &reply);
+    assert_int_equal(vm->given, 256ull << 20);
 }
 
 static void a_reboot_makes_it_again_and_the_console_stays(void **state)
@@ -1065,6 +1192,11 @@ int main(void)
         TEST(memory_of_a_disk_that_is_not_closed_is_not_taken_away),
         TEST(undoing_is_tried_again_and_then_said),
         TEST(a_vm_that_powers_off_is_destroyed_and_bulkheads_prompt_stays),
+        TEST(memory_is_promised_before_the_guest_is_told),
+        TEST(memory_that_makes_no_sense_is_asked_of_nobody),
+        TEST(a_reboot_keeps_the_target_and_an_end_forgets_it),
+        TEST(a_reboot_whose_memory_others_have_goes_on_with_its_target),
+        TEST(info_says_what_came_back),
         TEST(a_reboot_makes_it_again_and_the_console_stays),
         TEST(a_reboot_storm_ends),
         TEST(a_dead_vmm_is_a_crash),

@@ -173,6 +173,29 @@ static void guest_that_waits_may_go_on_giving(void **state)
     assert_int_equal(block, 3);
 }
 
+static void reserve_stays_until_memory_is_short(void **state)
+{
+    uint32_t block;
+
+    (void)state;
+    balloon.reserve = 2;
+    inflate(page_of(3, 0), PAGES);
+    inflate(page_of(4, 0), PAGES);
+    assert_int_equal(vballoon_next(&balloon, &block), VBALLOON_NOTHING);
+    inflate(page_of(5, 0), PAGES);
+    release_all();
+    assert_int_equal(balloon.gone_count, 1);
+    deflate(page_of(3, 0), 1);
+    assert_int_equal(vballoon_next(&balloon, &block), VBALLOON_FETCH);
+    balloon.is_short = true;
+    assert_int_equal(vballoon_next(&balloon, &block), VBALLOON_RELEASE);
+    vballoon_gone(&balloon, block);
+    balloon.is_short = false;
+    vballoon_back(&balloon, 3);
+    assert_int_equal(vballoon_next(&balloon, &block), VBALLOON_NOTHING);
+    assert_int_equal(balloon.gone_count, 1);
+}
+
 static void giving_and_taking_twice_is_once(void **state)
 {
     uint32_t block;
@@ -286,6 +309,7 @@ int main(void)
         cmocka_unit_test_setup(block_goes_when_its_last_page_is_given, fresh),
         cmocka_unit_test_setup(page_of_a_block_that_is_gone_waits_until_it_is_back, fresh),
         cmocka_unit_test_setup(guest_that_waits_may_go_on_giving, fresh),
+        cmocka_unit_test_setup(reserve_stays_until_memory_is_short, fresh),
         cmocka_unit_test_setup(giving_and_taking_twice_is_once, fresh),
         cmocka_unit_test_setup(pages_that_the_guest_does_not_have_mean_nothing, fresh),
         cmocka_unit_test_setup(odd_requests_are_answered, fresh),

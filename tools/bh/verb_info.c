@@ -65,6 +65,18 @@ static void config_print(const bh_VmConfig *config)
         vif_print(&config->vifs[i], i);
 }
 
+/* Of a VM that exists. */
+static void memory_print(const bh_MgmtVmInfo *info)
+{
+    if (info->memory_max == 0)
+        return;
+    line_print("memory_max", "%" PRIu64 " MiB", info->memory_max / MIB);
+    line_print("memory_target", "%" PRIu64 " MiB", info->memory_target / MIB);
+    line_print("memory_given", "%" PRIu64 " KiB by its guest%s", info->memory_given / 1024,
+               info->balloon_driver ? "" : ", which has no driver for the balloon");
+    line_print("memory_held", "%" PRIu64 " MiB", info->memory_held / MIB);
+}
+
 void info_vm_print(const bh_MgmtVmInfo *info)
 {
     const bh_MgmtVm *vm = &info->vm;
@@ -76,6 +88,7 @@ void info_vm_print(const bh_MgmtVmInfo *info)
     line_print("id", "%s", vm_id_text(vm));
     line_print("state", "%s", mgmt_vm_state_word(vm->state));
     line_print("memory", "%" PRIu64 " MiB", vm->memory_bytes / MIB);
+    memory_print(info);
     line_print("vcpus", "%u", (unsigned)vm->vcpus);
     line_print("cpu_time", "%" PRIu64 ".%03u s", vm->cpu_us / 1000000, (unsigned)(vm->cpu_us / 1000 % 1000));
     time_print(text, vm->uptime_us);

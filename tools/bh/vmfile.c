@@ -330,7 +330,7 @@ static void read_memory(struct reader *r)
     if (mib % 2)
         fail_at(r, "memory", "%llu: an even number of MiB is needed", (unsigned long long)mib);
     if (most && most != mib)
-        fail_at(r, "maxmem", "there is no balloon: it must be what memory is, which is %llu",
+        fail_at(r, "maxmem", "a VM has all its memory at its start: it must be what memory is, which is %llu",
                 (unsigned long long)mib);
     r->vm->config.memory_bytes = mib * MIB;
 }

@@ -36,7 +36,7 @@ struct xlkey {
 #define NO_INPUT "VMs have no keyboard or pointer; they are typed to at their consoles"
 #define NO_USB "VMs have no USB"
 #define NO_PASSTHROUGH "devices are not passed through to VMs; drivers are services of Bulkhead's own"
-#define NO_BALLOON "there is no balloon: a VM has all its memory from its start"
+#define WHOLE_MEMORY "a VM has all its memory at its start, mem-set lowers it then"
 #define NO_HOTPLUG "vCPUs are not plugged in later: say how many in `vcpus`"
 #define NO_GRANTS "guests have no grant tables: their devices are virtio's"
 #define NO_XSM "there is no XSM; who may reach what is said by capabilities (system/bulkhead.toml)"
@@ -68,7 +68,7 @@ static const struct xlkey keys[] = {
      "Percent of one pCPU that all its vCPUs together may have, evenly; 0, if not given: no limit."},
     /* memory */
     {"memory", HERE, NULL, "MiB, even, from 8 up."},
-    {"maxmem", HERE, NULL, "What `memory` is, or alone in its place: " NO_BALLOON "."},
+    {"maxmem", HERE, NULL, "What `memory` is, or alone in its place: " WHOLE_MEMORY "."},
     {"vnuma", NOWHERE, NULL, NO_NUMA},
     /* events */
     {"on_poweroff", HERE, NULL, "`destroy` (if not given), `restart` or `preserve`."},
