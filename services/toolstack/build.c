@@ -360,6 +360,7 @@ enum status vm_create(struct toolstack *ts, struct vm *vm, bool paused, char err
     }
     vm->state = VM_STARTING;
     toolstack_save(ts);
+    mgmt_worked(ts, "start", vm->config.name, vm->started);
     return OK;
 }
 
@@ -489,6 +490,7 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
     vm->is_paused = false;
     vm->ending = END_NONE;
     toolstack_save(ts);
+    mgmt_worked(ts, "destruction", vm->config.name, begin);
     bh_log("%s: undone within %llu us", vm->config.name,
            (unsigned long long)bh_ticks_to_us(bh_now() - begin));
 }

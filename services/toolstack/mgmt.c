@@ -245,6 +245,15 @@ static void frame_serve(struct toolstack *ts, const struct frame *frame)
     }
 }
 
+void mgmt_worked(struct toolstack *ts, const char *work, const char *vm, uint64_t began)
+{
+    struct mgmt *mgmt = &ts->mgmt;
+
+    if (mgmt->is_up)
+        waits_note(&mgmt->waits, mgmt->up.index, byte_ring_room(&mgmt->up),
+                   bh_ticks_to_us(bh_now() - began) / 1000, work, vm);
+}
+
 /* The next frame, if its answer has room. */
 static bool frame_take(struct mgmt *mgmt, struct frame *frame)
 {
@@ -259,6 +268,7 @@ static bool frame_take(struct mgmt *mgmt, struct frame *frame)
         return false;
     }
     byte_ring_want_nothing(&mgmt->up);
+    waits_of(&mgmt->waits, mgmt->up.index, mgmt->waited);
     mgmt_ring_drop(&mgmt->up, frame);
     if (byte_ring_must_signal(&mgmt->up))
         doorbell_ring(mgmt);

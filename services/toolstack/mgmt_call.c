@@ -6,14 +6,20 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 uint32_t refuse(struct wire_call *call, uint32_t status, const char *format, ...)
 {
+    const struct toolstack *ts = call->context;
+    size_t length;
     va_list args;
 
     va_start(args, format);
     vsnprintf(call->error, sizeof call->error, format, args);
     va_end(args);
+    length = strlen(call->error);
+    if (ts->mgmt.waited[0] != 0)
+        snprintf(call->error + length, sizeof call->error - length, " (it %s)", ts->mgmt.waited);
     return status;
 }
 
@@ -42,8 +48,11 @@ struct vm *vm_asked_running(struct wire_call *call, const char *text, uint32_t *
     return NULL;
 }
 
-void reply_vm(bh_MgmtVmReply *reply, const struct vm *vm)
+void reply_vm(const struct wire_call *call, bh_MgmtVmReply *reply, const struct vm *vm)
 {
+    const struct toolstack *ts = call->context;
+
+    snprintf(reply->text, sizeof reply->text, "%s", ts->mgmt.waited);
     reply->id = vm_id(vm);
     snprintf(reply->name, sizeof reply->name, "%s", vm->config.name);
 }

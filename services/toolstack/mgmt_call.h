@@ -21,7 +21,8 @@ uint32_t service_fails(struct wire_call *call, const char *service, enum status 
 struct vm *vm_asked(struct wire_call *call, const char *text, uint32_t *status);
 /* The same, and it must run (or be paused): else *status is MGMT_STATE. */
 struct vm *vm_asked_running(struct wire_call *call, const char *text, uint32_t *status);
-void reply_vm(bh_MgmtVmReply *reply, const struct vm *vm);
+/* Its text says what the request waited for, if it did. */
+void reply_vm(const struct wire_call *call, bh_MgmtVmReply *reply, const struct vm *vm);
 bh_MgmtVmState mgmt_state_of(const struct vm *vm);
 /* netdrv's counters as clients get them; *said: they are there. */
 void mgmt_traffic(const bh_NetCounters *from, bool *said, bh_MgmtNetCounters *to);

@@ -63,7 +63,7 @@ uint32_t mgmt_on_vcpu_pin(struct wire_call *call, const bh_MgmtVcpuPinRequest *r
                       vm->config.name, request->pcpu, info.pcpus - 1);
     pin(&vm->config, request);
     toolstack_save_config(call->context, vm);
-    reply_vm(reply, vm);
+    reply_vm(call, reply, vm);
     reply->unchanged = vm->state != VM_OFF && pins_are_in_force(vm);
     if (!reply->unchanged)
         snprintf(reply->text, sizeof reply->text, "%s",
@@ -115,7 +115,7 @@ uint32_t mgmt_on_sched_set(struct wire_call *call, const bh_MgmtSchedSetRequest 
         status = sched_tell(call, vm, weight, cap);
     if (status != bh_MgmtStatus_MGMT_OK)
         return status;
-    reply_vm(reply, vm);
+    reply_vm(call, reply, vm);
     reply->unchanged = vm->config.weight == weight && vm->config.cap == cap;
     vm->config.weight = weight;
     vm->config.cap = cap;

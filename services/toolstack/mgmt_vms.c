@@ -110,7 +110,7 @@ uint32_t mgmt_on_create(struct wire_call *call, const bh_MgmtCreateRequest *requ
     status = vm_make(call, vm, request->paused);
     if (status == bh_MgmtStatus_MGMT_OK)
         images_used(ts, vm, call->client);
-    reply_vm(reply, vm);
+    reply_vm(call, reply, vm);
     return status;
 }
 
@@ -123,7 +123,7 @@ uint32_t mgmt_on_start(struct wire_call *call, const bh_MgmtVmRequest *request, 
         return status;
     if (vm->state != VM_OFF)
         return refuse(call, bh_MgmtStatus_MGMT_EXISTS, "%s: %s", vm->config.name, state_words(vm));
-    reply_vm(reply, vm);
+    reply_vm(call, reply, vm);
     return vm_make(call, vm, false);
 }
 
@@ -139,7 +139,7 @@ uint32_t mgmt_on_destroy(struct wire_call *call, const bh_MgmtVmRequest *request
         return status;
     if (vm->state == VM_OFF && vm->steps == 0)
         return refuse(call, bh_MgmtStatus_MGMT_STATE, "%s: it is off", vm->config.name);
-    reply_vm(reply, vm);
+    reply_vm(call, reply, vm);
     bh_log("%s: destroyed", vm->config.name);
     vm_destroy(ts, vm, ts->only == vm);
     if (vm->steps != 0)
@@ -167,7 +167,7 @@ static uint32_t wish_tell(struct wire_call *call, const char *text, enum vm_wish
     if (asked != OK)
         return refuse(call, asked == ERR_STATE ? bh_MgmtStatus_MGMT_STATE : bh_MgmtStatus_MGMT_REFUSED,
                       "%s: %s", vm->config.name, error);
-    reply_vm(reply, vm);
+    reply_vm(call, reply, vm);
     if (vm->is_paused)
         snprintf(reply->text, sizeof reply->text, "%s is paused: its guest hears it when it is unpaused",
                  vm->config.name);
@@ -197,7 +197,7 @@ static uint32_t pause_or_go_on(struct wire_call *call, const char *text, bool pa
         return status;
     if (vm->state != VM_RUNNING && vm->state != VM_STARTING)
         return refuse(call, bh_MgmtStatus_MGMT_STATE, "%s: %s", vm->config.name, state_words(vm));
-    reply_vm(reply, vm);
+    reply_vm(call, reply, vm);
     reply->unchanged = vm->is_paused == paused;
     if (reply->unchanged || vm_pause(call->context, vm, paused, error) == OK)
         return bh_MgmtStatus_MGMT_OK;
@@ -233,7 +233,7 @@ uint32_t mgmt_on_rename(struct wire_call *call, const bh_MgmtRenameRequest *requ
     reply->unchanged = other == vm;
     snprintf(vm->config.name, sizeof vm->config.name, "%s", request->name);
     toolstack_save_config(ts, vm);
-    reply_vm(reply, vm);
+    reply_vm(call, reply, vm);
     return bh_MgmtStatus_MGMT_OK;
 }
 
@@ -260,7 +260,7 @@ uint32_t mgmt_on_console(struct wire_call *call, const bh_MgmtConsoleRequest *re
     if (answer.status != OK)
         return refuse(call, answer.status == ERR_FULL ? bh_MgmtStatus_MGMT_FULL : bh_MgmtStatus_MGMT_REFUSED,
                       "%s: console: %s", vm->config.name, answer.error);
-    reply_vm(reply, vm);
+    reply_vm(call, reply, vm);
     return bh_MgmtStatus_MGMT_OK;
 }
 
