@@ -176,7 +176,7 @@ uint32_t mgmt_on_mem_set(struct wire_call *call, const bh_MgmtMemSetRequest *req
     if (set != OK)
         return refuse(call, set == ERR_ARG ? bh_MgmtStatus_MGMT_BAD_REQUEST : bh_MgmtStatus_MGMT_REFUSED,
                       "%s: %s", vm->config.name, error);
-    reply_vm(reply, vm);
+    reply_vm(call, reply, vm);
     say_what_it_waits_for(vm, reply);
     return bh_MgmtStatus_MGMT_OK;
 }
