@@ -164,7 +164,8 @@ def test_rename_and_what_the_machine_cannot_do_is_said(tmp_path):
         host.bh("rename", "guest", "other")
         assert host.bh("domname", uuid) == "other\n"
         assert host.refused("rename", "other", "17")[0] == "bad_request"
-        assert host.refused("mem-set", "other", "16m")[0] == "not_supported"
+        wait_for(lambda: host.bh("domstate", "other") == "running\n")
+        assert host.refused("mem-set", "other", "15m")[0] == "bad_request"
         assert host.refused("vcpu-pin", "other", "0", "0-3")[0] == "refused"
         assert host.refused("vcpu-pin", "other", "x", "0", status=2)[0] == "usage"
         assert host.refused("block-attach", "other", "phy:a,sda,w")[1].startswith("command line: disk: ")
