@@ -3,6 +3,7 @@
 """gen_json.py - the replies of a service as JSON, for `bh --json`
 
 usage: gen_json.py FILE.proto OUTDIR
+       gen_json.py --docs FILE.proto       rows of the table "Types" in docs/json.md
 
 Writes OUTDIR/FILE_json.h and FILE_json.c: SERVICE_json_MESSAGE() for each message that a reply of the service can hold
 (tools/bh/json.h), and FILE_ENUM_word() for each enum.  Member names are the field's; every field is always there.  So
@@ -145,7 +146,40 @@ def make_source(schema, base):
     return "".join(out)
 
 
+def type_in_words(message, field):
+    """What docs/json.md calls a field's type."""
+    if field.type == field.TYPE_MESSAGE:
+        word = type_of(field).removeprefix(PREFIX)
+        return f"[{word}]" if field.label == field.LABEL_REPEATED else f"{word} or null"
+    if field.type == field.TYPE_BOOL:
+        word = "bool"
+    elif field.name == "ipv6":
+        word = "text or null"
+    elif field.type in (field.TYPE_STRING, field.TYPE_BYTES, field.TYPE_ENUM) or field.name == "ipv4":
+        word = "text"
+    else:
+        word = "number"
+    return f"[{word}]" if field.label == field.LABEL_REPEATED else word
+
+
+def make_docs(schema):
+    rows = []
+    for message in schema.reached():
+        fields = [f for f in schema.messages[message].field if f"{message}.{f.name}" not in OMITTED]
+        if any(f.name == "next" for f in fields) or message == "MgmtUploadReply":
+            continue  # pieces of lists, and what no verb says
+        members = ", ".join(f"{f.name}: {type_in_words(message, f)}" for f in fields)
+        if members:
+            rows.append(f"| `{message.removeprefix(PREFIX)}` | {members} |\n")
+    for enum in schema.enums.values():
+        rows.append(f"| a `{snake(enum.name.removeprefix(PREFIX))}` | " + ", ".join(w for _, w in enum_words(enum)) + " |\n")
+    return "".join(rows)
+
+
 def main(argv):
+    if len(argv) == 3 and argv[1] == "--docs":
+        sys.stdout.write(make_docs(Schema(argv[2])))
+        return
     if len(argv) != 3:
         sys.exit(__doc__.split("\n\n")[1])
     _, source, outdir = argv

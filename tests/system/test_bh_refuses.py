@@ -155,7 +155,7 @@ def test_a_console_of_nobody_is_refused(tmp_path):
     assert "--console other" in refused(config(tmp_path / "a.cfg"), "--console", "other")
 
 
-@pytest.mark.parametrize("arguments", [[], ["--cpus", "0", "x"], ["--memory", "1T", "x"], ["--timeout", "soon", "x"],
+@pytest.mark.parametrize("arguments", [["--cpus", "0", "x"], ["--memory", "1T", "x"], ["--timeout", "soon", "x"],
                                        ["--frobnicate", "x"], ["--append-options", "no-value", "x"]])
 def test_usage_is_status_2(arguments):
     refused(*arguments, status=2)

@@ -166,6 +166,7 @@ def test_rename_and_what_the_machine_cannot_do_is_said(tmp_path):
         assert host.refused("rename", "other", "17")[0] == "bad_request"
         wait_for(lambda: host.bh("domstate", "other") == "running\n")
         assert host.refused("mem-set", "other", "15m")[0] == "bad_request"
+        assert host.refused("mem-set", "other", "16q", status=2)[0] == "usage"
         assert host.refused("vcpu-pin", "other", "0", "0-3")[0] == "refused"
         assert host.refused("vcpu-pin", "other", "x", "0", status=2)[0] == "usage"
         assert host.refused("block-attach", "other", "phy:a,sda,w")[1].startswith("command line: disk: ")
@@ -302,3 +303,40 @@ def test_shutdown_of_the_machine_names_what_does_not_end(tmp_path):
         assert host.json("shutdown", "--machine", "--force", "--timeout", "1")["off"] is True
         assert machine.wait() == 0
         assert host.refused("list", status=69)[0] == "unreachable"
+
+
+def test_machine_in_the_background_lives_on_without_vms_until_it_is_told(tmp_path):
+    host = Host(tmp_path)
+    said = host.bh("run", "-d", "--memory", "256M", "--timeout", "120").splitlines()
+    assert said[1:] == [f"socket: {tmp_path}/bulkhead/default.sock", f"log: {tmp_path}/bulkhead/default.log"]
+    try:
+        assert host.bh("machines", "--name") == "default\n"
+        assert host.bh("list").count("\n") == 1
+        host.bh("create", guest_file(tmp_path), "-q")
+        wait_for(lambda: host.bh("domstate", "guest") == "running\n")
+        host.bh("destroy", "guest")
+        assert host.bh("list").count("\n") == 1
+        second = host.json("run", "-d", "--memory", "256M", "--timeout", "120")  # `default` is taken
+        assert second["socket"].endswith(f"/{second['process']}.sock")
+        assert host.bh("shutdown", "--machine", second["process"]) == f"machine '{second['process']}' is off\n"
+        assert host.refused("run", "-d", "--name", "default")[1].endswith("default.sock: another machine listens there")
+    finally:
+        assert host.bh("shutdown", "--machine") == "machine 'default' is off\n"
+    assert "bulkhead: 4 pCPUs, 256 MiB" in (tmp_path / "bulkhead/default.log").read_text()
+    assert host.bh("machines", "--name") == ""
+
+
+def test_machine_in_the_background_is_refused_in_the_foreground(tmp_path):
+    host = Host(tmp_path)
+    assert "no-such.img" in host.refused("run", "-d", "--disk", tmp_path / "no-such.img")[1]
+    assert "no-such" in host.refused("run", "-d", "--log", tmp_path / "no-such/log")[1]
+    assert host.refused("run", "-d", "--socket", "none", status=2)[0] == "usage"
+    assert host.refused("run", "--log", "x", status=2)[0] == "usage"
+    status, text = host.refused("run", "-d", "--memory", "256M", "--qemu-arg=-no-such-option", status=125)
+    assert status == "ended" and f"QEMU ended with status 1 (its words: {tmp_path}/bulkhead/default.log)" in text
+    assert "no-such-option" in (tmp_path / "bulkhead/default.log").read_text()
+    assert host.bh("machines", "--name") == ""
+
+
+def test_machine_without_a_vm_ends_with_its_input(tmp_path):
+    assert "bulkhead> " in Host(tmp_path).bh("run", "--memory", "256M", "--timeout", "60")

@@ -429,6 +429,11 @@ void broker_serve(struct broker *b, const struct pollfd *fds, unsigned count)
             (void)queue_write(&b->clients[i].out, b->clients[i].fd);
 }
 
+bool broker_is_up(const struct broker *b)
+{
+    return b->is_up;
+}
+
 void broker_end(struct broker *b)
 {
     for (unsigned i = 0; i < BROKER_CLIENTS_MAX; i++) {

@@ -10,6 +10,7 @@
 #define BH_BROKER_H
 
 #include <poll.h>
+#include <stdbool.h>
 
 #include "options.h"
 
@@ -29,5 +30,8 @@ void broker_serve(struct broker *broker, const struct pollfd *fds, unsigned coun
 
 /* The machine has ended: every client is told. */
 void broker_end(struct broker *broker);
+
+/* The machine's management channel answers. */
+bool broker_is_up(const struct broker *broker);
 
 #endif

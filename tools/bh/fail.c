@@ -28,15 +28,6 @@ static void say(const char *format, va_list args)
     free(text);
 }
 
-void complain(const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    say(format, args);
-    va_end(args);
-}
-
 void fail_in_json(void)
 {
     says_json = true;
@@ -62,6 +53,15 @@ static void say_error(const char *word, const char *format, va_list args)
     json_object_end(&json);
     json_finish(&json);
     free(text);
+}
+
+void complain(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say_error("ended", format, args);
+    va_end(args);
 }
 
 void complain_as(const char *word, const char *format, ...)

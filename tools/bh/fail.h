@@ -30,7 +30,7 @@ void fail_in_json(void);
 /* The same with EXIT_USAGE and a pointer to --help. */
 _Noreturn void fail_usage(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Print "bh: TEXT" only. */
+/* Print "bh: TEXT" only: how a machine ended ("ended", as JSON). */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same as JSON, if errors are; `word` as in fail_as(). */

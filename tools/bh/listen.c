@@ -139,6 +139,11 @@ int listen_unix(const char *path, bool must)
     return fd;
 }
 
+const char *listen_path(void)
+{
+    return own_path;
+}
+
 int listen_tcp(unsigned port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};

@@ -19,6 +19,8 @@ char *socket_path(const char *name);
  * is replaced.  `must` false: -1 when another machine has it; else that ends the tool.
  */
 int listen_unix(const char *path, bool must);
+/* The one that listen_unix() made; NULL: none. */
+const char *listen_path(void);
 /* The default directory is made, with mode 0700, and must be the user's own. */
 void socket_directory_make(void);
 

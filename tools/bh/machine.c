@@ -22,7 +22,9 @@
 #include <unistd.h>
 
 #include "broker.h"
+#include "detach.h"
 #include "fail.h"
+#include "listen.h"
 #include "terminal.h"
 #include "wire.h"
 
@@ -41,8 +43,10 @@ struct machine {
     bool speaks; /* has written something: its UART is set up, and keys are not lost */
     bool input_open;
     bool end_of_input_due; /* send EOT behind the last key */
+    int ready, log;        /* in the background: whom to tell that it is up, its log; -1: not */
     time_t deadline;       /* 0: none */
     bool timed_out;
+    bool line_has_ended;
 };
 
 static time_t now_seconds(void)
@@ -115,13 +119,14 @@ static char **qemu_arguments(const struct options *o, int image_fd, int port)
     return argv;
 }
 
-static _Noreturn void qemu_exec(char **argv, int line, int port)
+static _Noreturn void qemu_exec(char **argv, int line, int port, int log)
 {
     /* It gets none of the terminal's signals, and does not outlive the tool. */
     setsid();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_DFL);
-    if (dup2(line, STDIN_FILENO) < 0 || dup2(line, STDOUT_FILENO) < 0)
+    if (dup2(line, STDIN_FILENO) < 0 || dup2(line, STDOUT_FILENO) < 0 ||
+        (log >= 0 && dup2(log, STDERR_FILENO) < 0))
         _exit(127);
     if (port >= 0)
         fcntl(port, F_SETFD, 0);
@@ -141,12 +146,14 @@ static void qemu_start(struct machine *m, int image_fd)
         fail("cannot make a socket pair: %s", strerror(errno));
     if (is_managed)
         m->broker = broker_open(m->options, port[0]);
+    if (m->options->detached)
+        m->log = detach_log_open(m->options, listen_path());
     argv = qemu_arguments(m->options, image_fd, port[1]);
     m->qemu = fork();
     if (m->qemu < 0)
         fail("cannot start QEMU: %s", strerror(errno));
     if (m->qemu == 0)
-        qemu_exec(argv, pair[1], port[1]);
+        qemu_exec(argv, pair[1], port[1], m->log);
     close(pair[1]);
     if (is_managed)
         close(port[1]);
@@ -215,6 +222,17 @@ static int milliseconds_left(const struct machine *m)
     return m->deadline <= now ? 0 : (int)((m->deadline - now) * 1000);
 }
 
+/* In the background: whoever waits for it is told once.  False: nobody waits any more. */
+static bool ready_tell(struct machine *m)
+{
+    int ready = m->ready;
+
+    if (ready < 0 || !broker_is_up(m->broker))
+        return true;
+    m->ready = -1;
+    return detach_ready(ready, m->log, m->options, listen_path());
+}
+
 /* Carry bytes until the line ends, a signal comes or the deadline passes. */
 static void pump(struct machine *m)
 {
@@ -236,27 +254,38 @@ static void pump(struct machine *m)
             continue;
         if (m->broker)
             broker_serve(m->broker, fds + 2, managed);
+        if (!ready_tell(m))
+            return;
         if (fds[1].revents)
             pump_input(m);
         if (fds[0].revents & POLLOUT)
             pump_keys(m);
-        if (fds[0].revents & (POLLIN | POLLHUP | POLLERR) && !pump_output(m))
+        if (fds[0].revents & (POLLIN | POLLHUP | POLLERR) && !pump_output(m)) {
+            m->line_has_ended = true;
             return;
+        }
     }
 }
 
 /* ---- the end -------------------------------------------------------------------------------- */
 
 /* QEMU's wait status; a QEMU that still runs is killed. */
-static int qemu_end(const struct machine *m, bool line_has_ended)
+static int qemu_end(const struct machine *m)
 {
     int status = 0;
 
-    if (!line_has_ended)
+    if (!m->line_has_ended)
         kill(m->qemu, SIGKILL);
     while (waitpid(m->qemu, &status, 0) < 0 && errno == EINTR)
         ;
     return status;
+}
+
+/* Where QEMU's own words are, in brackets. */
+static char *words_place(const struct machine *m)
+{
+    return m->log >= 0 ? must_print(" (its words: %s)", detach_log_path(m->options, listen_path()))
+                       : must_print("%s", "");
 }
 
 static int machine_status(const struct machine *m, int qemu_status)
@@ -275,18 +304,20 @@ static int machine_status(const struct machine *m, int qemu_status)
     if (WIFEXITED(qemu_status) && WEXITSTATUS(qemu_status) == 0)
         complain("the machine ended without saying why");
     else if (WIFEXITED(qemu_status))
-        complain("QEMU ended with status %d", WEXITSTATUS(qemu_status));
+        complain("QEMU ended with status %d%s", WEXITSTATUS(qemu_status), words_place(m));
     else
-        complain("QEMU was killed by signal %d", WTERMSIG(qemu_status));
+        complain("QEMU was killed by signal %d%s", WTERMSIG(qemu_status), words_place(m));
     return EXIT_SILENT;
 }
 
 int machine_run(const struct options *options, int image_fd)
 {
-    struct machine m = {.options = options, .input_open = true};
+    struct machine m = {.options = options, .input_open = !options->detached, .ready = -1, .log = -1};
     char rest[WIRE_SEQUENCE_MAX];
     int qemu_status;
 
+    if (options->detached)
+        m.ready = detach_fork(options);
     qemu_start(&m, image_fd);
     signals_catch();
     terminal_make_raw();
@@ -295,7 +326,7 @@ int machine_run(const struct options *options, int image_fd)
 
     pump(&m);
     output_write(rest, wire_flush(&m.wire, rest));
-    qemu_status = qemu_end(&m, !m.timed_out && !signal_caught() && milliseconds_left(&m) != 0);
+    qemu_status = qemu_end(&m);
     terminal_restore();
     if (m.broker)
         broker_end(m.broker);

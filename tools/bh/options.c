@@ -39,6 +39,8 @@ enum option_key {
     OPT_NAME,
     OPT_SOCKET,
     OPT_TCP,
+    OPT_DETACH,
+    OPT_LOG,
 };
 
 static const struct option_spec run_options[] = {
@@ -60,6 +62,9 @@ static const struct option_spec run_options[] = {
     {"socket", 0, "PATH", "the management channel's socket (in $XDG_RUNTIME_DIR/bulkhead); none: no channel",
      OPT_SOCKET},
     {"tcp", 0, "PORT", "the management channel on 127.0.0.1 too: for every user of this host", OPT_TCP},
+    {"detach", 'd', NULL, "in the background; returns when the machine is up", OPT_DETACH},
+    {"log", 0, "FILE", "with -d: what the machine writes (if not given: NAME.log beside the socket)",
+     OPT_LOG},
     {"icount", 0, NULL, "one instruction is one nanosecond of the machine's time", OPT_ICOUNT},
     {"append-options", 0, "KEY=VALUE", "for tests: for init and the services, in the boot image", OPT_APPEND},
     {"qemu-arg", 0, "ARG", "for tests: one more argument for QEMU", OPT_QEMU_ARG},
@@ -245,6 +250,12 @@ static void option_apply(struct options *o, int key, const char *value)
     case OPT_TCP:
         o->tcp_port = number_parse("--tcp", value, 1, 65535);
         break;
+    case OPT_DETACH:
+        o->detached = true;
+        break;
+    case OPT_LOG:
+        o->log = value;
+        break;
     default: /* what all verbs have */
         break;
     }
@@ -260,8 +271,11 @@ struct options options_of(const struct args *args)
     for (unsigned i = 0; i < args->count; i++)
         add_file(&o, args->words[i], true);
 
-    if (o.file_count == 0 && !o.init)
-        fail_usage("run: no VM file");
+    o.json = args->json;
+    if (o.detached && (o.no_socket || o.init))
+        fail_usage("run: -d needs a management channel: it is up when that answers");
+    if (o.log && !o.detached)
+        fail_usage("run: --log is for -d");
     net_check(&o.net, o.disk ? o.disk : o.file_count ? o.files[0].path : NULL);
     if (!o.directory)
         o.directory = own_directory();

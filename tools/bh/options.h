@@ -39,6 +39,9 @@ struct options {
     uint64_t memory_bytes;
     uint32_t timeout_seconds; /* 0: none */
     bool icount;
+    bool detached;   /* in the background */
+    const char *log; /* what it writes then; NULL: beside the socket */
+    bool json;
 };
 
 /* What a command line of `run` means; ends the tool when it makes no sense. */

@@ -233,10 +233,19 @@ static void machine_json(struct json *json, const struct machine_name *name, con
     json_object_end(json);
 }
 
+static int machine_names(void)
+{
+    for (const struct machine_name *name = machines_list(); name->name; name++)
+        puts(name->name);
+    return 0;
+}
+
 static int machines(const struct args *args)
 {
     struct json json;
 
+    if (args_has(args, "name") && !args->json)
+        return machine_names();
     json_start(&json, stdout);
     if (args->json) {
         json_object(&json, NULL);
@@ -263,11 +272,17 @@ static int machines(const struct args *args)
     return 0;
 }
 
+static const struct option_spec machines_options[] = {
+    {"name", 0, NULL, "names only", 0},
+    {NULL, 0, NULL, NULL, 0},
+};
+
 const struct verb verb_machines = {
     .name = "machines",
     .group = GROUP_MACHINES,
     .arguments = "",
     .summary = "which machines run on this host",
     .text = "Those whose socket is in its usual place, $XDG_RUNTIME_DIR/bulkhead or /tmp/bulkhead-UID.",
+    .options = machines_options,
     .run = machines,
 };

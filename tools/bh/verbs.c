@@ -47,6 +47,7 @@ const struct verb *const verbs[] = {
     &verb_network_detach,
     /* the tool */
     &verb_help,
+    &verb_completion,
     NULL,
 };
 

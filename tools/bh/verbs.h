@@ -20,7 +20,7 @@ extern const struct verb verb_list, verb_create, verb_start, verb_console, verb_
 extern const struct verb verb_vcpu_list, verb_vcpu_pin, verb_sched, verb_mem_set, verb_block_list,
     verb_block_attach, verb_block_detach, verb_network_list, verb_network_attach, verb_network_detach;
 extern const struct verb verb_top, verb_metrics;
-extern const struct verb verb_help;
+extern const struct verb verb_help, verb_completion;
 
 /* `bh run`, in main.c's hands: it is where everything comes together. */
 int run_machine(const struct args *args);
