@@ -57,7 +57,9 @@ static void config_read(const bh_NetOpenRequest *request, struct port_config *co
     memcpy(config->ipv6, request->ipv6, sizeof(config->ipv6));
 }
 
-void net_on_open(struct rpc_call *call, const bh_NetOpenRequest *request, bh_NetStatus *reply)
+static void open_or_replug(struct rpc_call *call, const bh_NetOpenRequest *request, bh_NetStatus *reply,
+                           enum status (*act)(struct netdrv *drv, const struct port_config *config,
+                                              char *error, size_t error_bytes))
 {
     struct port_config config;
 
@@ -76,7 +78,17 @@ void net_on_open(struct rpc_call *call, const bh_NetOpenRequest *request, bh_Net
         return;
     }
     config.vlan = (uint16_t)request->vlan;
-    reply->status = session_open(call->context, &config, reply->error, sizeof(reply->error));
+    reply->status = act(call->context, &config, reply->error, sizeof(reply->error));
+}
+
+void net_on_open(struct rpc_call *call, const bh_NetOpenRequest *request, bh_NetStatus *reply)
+{
+    open_or_replug(call, request, reply, session_open);
+}
+
+void net_on_replug(struct rpc_call *call, const bh_NetOpenRequest *request, bh_NetStatus *reply)
+{
+    open_or_replug(call, request, reply, session_replug);
 }
 
 void net_on_close(struct rpc_call *call, const bh_NetCloseRequest *request, bh_NetStatus *reply)

@@ -197,6 +197,53 @@ enum status session_link(struct netdrv *drv, uint32_t session, bool up, char *er
     return OK;
 }
 
+static enum status replug_check(struct netdrv *drv, struct port *port, const struct port_config *config,
+                                char *error, size_t error_bytes)
+{
+    enum status status;
+
+    if (port->config.link) {
+        snprintf(error, error_bytes, "session 0x%x is plugged in", (unsigned)config->session);
+        return ERR_STATE;
+    }
+    if (mac48(config->mac) != port->mac48) {
+        snprintf(error, error_bytes, "the address of session 0x%x cannot change", (unsigned)config->session);
+        return ERR_ARG;
+    }
+    status = segment_check(config->network, config->vlan, error, error_bytes);
+    port->open = false; /* its own address is not in its way */
+    if (status == OK)
+        status = mac_check(drv, config, error, error_bytes);
+    port->open = true;
+    return status;
+}
+
+enum status session_replug(struct netdrv *drv, const struct port_config *config, char *error,
+                           size_t error_bytes)
+{
+    struct port *port = session_find(drv, config->session);
+
+    if (!port) {
+        snprintf(error, error_bytes, "there is no session 0x%x", (unsigned)config->session);
+        return ERR_EXIST;
+    }
+    enum status status = replug_check(drv, port, config, error, error_bytes);
+    struct counters from_vm = port->from_vm, to_vm = port->to_vm;
+    uint32_t number = port_number(drv, port);
+
+    if (status != OK)
+        return status;
+    port_detach(drv, port);
+    drv->members[port->config.network] &= ~(1u << number);
+    gateway_port_closed(drv, number);
+    port_configure(drv, port, config);
+    port->from_vm = from_vm;
+    port->to_vm = to_vm;
+    persist_save(drv);
+    lanes_end(drv, port);
+    return OK;
+}
+
 /* ---- after a restart of ours ------------------------------------------------------------------- */
 
 static void port_recover(struct netdrv *drv, const struct persist_session *saved)

@@ -208,33 +208,68 @@ static enum status network_choose(const bh_Vif *vif, bh_NetOpenRequest *request,
     return status;
 }
 
-static enum status vm_open_net(struct toolstack *ts, struct vm *vm, uint32_t index, char *error)
+/* What netdrv is told of an interface. */
+static enum status net_describe(const struct vm *vm, uint32_t index, const bh_Vif *vif,
+                                bh_NetOpenRequest *request, const char *what, char *error)
 {
-    const bh_Vif *vif = &vm->config.vifs[index];
-    bh_NetOpenRequest request = bh_NetOpenRequest_init_zero;
-    bh_NetStatus reply;
-    char what[32];
-    enum status status;
+    *request = (bh_NetOpenRequest)bh_NetOpenRequest_init_zero;
+    enum status status = network_choose(vif, request, what, error);
 
-    snprintf(what, sizeof what, "vif %u", (unsigned)index);
-    status = network_choose(vif, &request, what, error);
     if (status != OK)
         return status;
-    request.session = vm_id(vm) << 8 | index;
-    snprintf(request.name, sizeof request.name, "%s.%u", vm->config.name, (unsigned)index);
-    memcpy(request.mac, vif->mac, sizeof request.mac);
-    request.ipv4_count = vif->ipv4_count;
-    memcpy(request.ipv4, vif->ipv4, sizeof vif->ipv4);
-    request.ipv6_count = vif->ipv6.size == sizeof request.ipv6[0];
-    memcpy(request.ipv6[0], vif->ipv6.bytes, sizeof request.ipv6[0]);
-    request.any_address = vif->any_address;
-    request.learn = !vif->any_address && vif->ipv4_count == 0 && vif->ipv6.size == 0;
-    request.vlan = vif->vlan;
-    request.has_from_vm = true;
-    request.from_vm.bytes = (uint64_t)vif->rate * 1000;
+    request->session = vm_id(vm) << 8 | index;
+    snprintf(request->name, sizeof request->name, "%s.%u", vm->config.name, (unsigned)index);
+    memcpy(request->mac, vif->mac, sizeof request->mac);
+    request->ipv4_count = vif->ipv4_count;
+    memcpy(request->ipv4, vif->ipv4, sizeof vif->ipv4);
+    request->ipv6_count = vif->ipv6.size == sizeof request->ipv6[0];
+    memcpy(request->ipv6[0], vif->ipv6.bytes, sizeof request->ipv6[0]);
+    request->any_address = vif->any_address;
+    request->learn = !vif->any_address && vif->ipv4_count == 0 && vif->ipv6.size == 0;
+    request->vlan = vif->vlan;
+    request->has_from_vm = true;
+    request->from_vm.bytes = (uint64_t)vif->rate * 1000;
+    return OK;
+}
+
+static enum status vm_open_net(struct toolstack *ts, struct vm *vm, uint32_t index, char *error)
+{
+    bh_NetOpenRequest request;
+    bh_NetStatus reply;
+    char what[32];
+
+    snprintf(what, sizeof what, "vif %u", (unsigned)index);
+    enum status status = net_describe(vm, index, &vm->config.vifs[index], &request, what, error);
+
+    if (status != OK)
+        return status;
     step_begin(ts, vm, step_net(index));
     status = net_rpc_open(CAP_NET, &request, &reply, NULL, bh_after_ms(ASK_MS));
-    return judge(status, reply.status, reply.error, what, error);
+    status = judge(status, reply.status, reply.error, what, error);
+    if (status == OK && vm->config.vifs[index].detached)
+        status = vm_net_unplug(vm, index, error);
+    return status;
+}
+
+enum status vm_net_unplug(const struct vm *vm, uint32_t index, char error[ERROR_BYTES])
+{
+    bh_NetLinkRequest request = {.session = vm_id(vm) << 8 | index, .up = false};
+    bh_NetStatus reply;
+    enum status status = net_rpc_link(CAP_NET, &request, &reply, NULL, bh_after_ms(ASK_MS));
+
+    return judge(status, reply.status, reply.error, "vif", error);
+}
+
+enum status vm_net_replug(const struct vm *vm, uint32_t index, const bh_Vif *vif, char error[ERROR_BYTES])
+{
+    bh_NetOpenRequest request;
+    bh_NetStatus reply;
+    enum status status = net_describe(vm, index, vif, &request, "vif", error);
+
+    if (status != OK)
+        return status;
+    status = net_rpc_replug(CAP_NET, &request, &reply, NULL, bh_after_ms(ASK_MS));
+    return judge(status, reply.status, reply.error, "vif", error);
 }
 
 static enum status vm_open_console(struct toolstack *ts, struct vm *vm, char *error)

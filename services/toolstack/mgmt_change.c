@@ -3,6 +3,7 @@
  * mgmt_change.c - what a client changes of VMs that are there: their time, disks, interfaces, configuration
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "caps_toolstack.h"
 #include "mgmt_call.h"
@@ -181,32 +182,116 @@ uint32_t mgmt_on_mem_set(struct wire_call *call, const bh_MgmtMemSetRequest *req
     return bh_MgmtStatus_MGMT_OK;
 }
 
+/* ---- interfaces --------------------------------------------------------------------------------------- */
+
+static bool mac_is_given(const bh_Vif *vif)
+{
+    static const uint8_t none[sizeof vif->mac];
+
+    return memcmp(vif->mac, none, sizeof none) != 0;
+}
+
+/* The interface that is meant: the one with that MAC, or the first that is detached; vifs_count: none. */
+static uint32_t interface_meant(const struct vm *vm, const bh_Vif *vif)
+{
+    uint32_t i = 0;
+
+    while (i < vm->config.vifs_count &&
+           (mac_is_given(vif) ? memcmp(vm->config.vifs[i].mac, vif->mac, sizeof vif->mac) != 0
+                              : !vm->config.vifs[i].detached))
+        i++;
+    return i;
+}
+
+static uint32_t interface_refused(struct wire_call *call, const struct vm *vm, const char *why)
+{
+    return refuse(call, bh_MgmtStatus_MGMT_REFUSED, "%s: %s", vm->config.name, why);
+}
+
 uint32_t mgmt_on_network_attach(struct wire_call *call, const bh_MgmtNetworkAttachRequest *request,
                                 bh_MgmtVmReply *reply)
 {
-    (void)reply;
-    return later(call, request->vm, "attach an interface");
+    char error[ERROR_BYTES];
+    uint32_t status;
+    struct vm *vm = vm_asked(call, request->vm, &status);
+
+    if (!vm)
+        return status;
+    uint32_t index = interface_meant(vm, &request->vif);
+
+    if (index == vm->config.vifs_count)
+        return refuse(
+            call, bh_MgmtStatus_MGMT_NOT_SUPPORTED,
+            "%s: it has no detached interface%s: only those of its file can be plugged in, as virtio-mmio "
+            "has no hot plug",
+            vm->config.name, mac_is_given(&request->vif) ? " with that MAC" : "");
+    bh_Vif vif = request->vif.bridge[0] != 0 ? request->vif : vm->config.vifs[index];
+
+    if (!vm->config.vifs[index].detached)
+        return refuse(call, bh_MgmtStatus_MGMT_STATE, "%s: interface %u is plugged in: detach it first",
+                      vm->config.name, index);
+    memcpy(vif.mac, vm->config.vifs[index].mac, sizeof vif.mac);
+    vif.detached = false;
+    if (vm->steps & (STEP_NET0 << index) && vm_net_replug(vm, index, &vif, error) != OK)
+        return interface_refused(call, vm, error);
+    vm->config.vifs[index] = vif;
+    toolstack_save_config(call->context, vm);
+    reply_vm(reply, vm);
+    snprintf(reply->text, sizeof reply->text, "interface %u", index);
+    return bh_MgmtStatus_MGMT_OK;
 }
 
 uint32_t mgmt_on_network_detach(struct wire_call *call, const bh_MgmtNetworkDetachRequest *request,
                                 bh_MgmtVmReply *reply)
 {
-    (void)reply;
-    return later(call, request->vm, "detach an interface");
+    char error[ERROR_BYTES];
+    uint32_t status;
+    struct vm *vm = vm_asked(call, request->vm, &status);
+
+    if (!vm)
+        return status;
+    if (request->index >= vm->config.vifs_count)
+        return refuse(call, bh_MgmtStatus_MGMT_NOT_FOUND, "%s: there is no interface %u", vm->config.name,
+                      request->index);
+    bh_Vif *vif = &vm->config.vifs[request->index];
+
+    if (vm->steps & (STEP_NET0 << request->index) && vm_net_unplug(vm, request->index, error) != OK)
+        return interface_refused(call, vm, error);
+    reply_vm(reply, vm);
+    reply->unchanged = vif->detached;
+    vif->detached = true;
+    toolstack_save_config(call->context, vm);
+    return bh_MgmtStatus_MGMT_OK;
+}
+
+/* ---- disks -------------------------------------------------------------------------------------------- */
+
+static uint32_t disk_refused(struct wire_call *call, const char *text, const char *vdev)
+{
+    uint32_t status;
+    const struct vm *vm = vm_asked(call, text, &status);
+
+    if (!vm)
+        return status;
+    return refuse(
+        call, bh_MgmtStatus_MGMT_NOT_SUPPORTED,
+        "%s: disk %s: a VM's disks are those of its file while it exists: virtio-mmio has no hot plug, and "
+        "blkdrv's sessions keep their volume",
+        vm->config.name, vdev);
 }
 
 uint32_t mgmt_on_block_attach(struct wire_call *call, const bh_MgmtBlockAttachRequest *request,
                               bh_MgmtVmReply *reply)
 {
     (void)reply;
-    return later(call, request->vm, "attach a disk");
+    return disk_refused(call, request->vm, request->disk.vdev);
 }
 
 uint32_t mgmt_on_block_detach(struct wire_call *call, const bh_MgmtBlockDetachRequest *request,
                               bh_MgmtVmReply *reply)
 {
     (void)reply;
-    return later(call, request->vm, "detach a disk");
+    return disk_refused(call, request->vm, request->vdev);
 }
 
 uint32_t mgmt_on_config_update(struct wire_call *call, const bh_MgmtConfigUpdateRequest *request,

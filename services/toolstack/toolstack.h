@@ -85,6 +85,10 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus);
 
 /* Its guest runs, so its vmm has read the image volumes. */
 void vm_close_images(struct toolstack *ts, struct vm *vm);
+/* Pull the cable of an interface of a VM that exists; plug it in again, as `vif` says.  Refused: `error`. */
+enum status vm_net_unplug(const struct vm *vm, uint32_t index, char error[ERROR_BYTES]) BH_NODISCARD;
+enum status vm_net_replug(const struct vm *vm, uint32_t index, const bh_Vif *vif,
+                          char error[ERROR_BYTES]) BH_NODISCARD;
 
 /* ---- balloon.c: the memory of VMs that run */
 /* From now on it is to have so many bytes; what more it has it gives back when its guest follows.  Refused:

@@ -3,6 +3,7 @@
 
 import pytest
 
+from machine import Machine, vm_file
 from mgmt_client import Client, Refused, pb
 from test_mgmt import Managed, config, wait_for
 
@@ -116,3 +117,56 @@ def test_weight_cap_and_pins_are_those_of_the_next_start_too(tmp_path, path):
             with pytest.raises(Refused) as refusal:
                 client.call("Create", bad)
             assert "vCPU 0 is pinned to pCPU 7" in refusal.value.text
+
+
+def test_interface_is_detached_and_plugged_in_elsewhere(tmp_path, path):
+    mac = bytes([0, 0x16, 0x3E, 1, 2, 3])
+    file = vm_file(tmp_path / "vm1.cfg", more="vif = ['mac=00:16:3e:01:02:03,bridge=nat0']")
+    with Machine("--socket", path, "--append-options", "crash=netdrv,toolstack:40000", file, timeout=300) as machine:
+        machine.leave_console()
+        with Client(path) as client:
+            console = client.console("vm1")
+            console.expect("# ", 120)
+            count = 0
+
+            def carrier(wanted):
+                nonlocal count
+                count += 1
+                console.type(f"until [ \"$(cat /sys/class/net/eth0/carrier)\" = {wanted} ]; do :; done; echo seen''{count}\n")
+                console.expect(f"seen{count}", 60)
+
+            def interface():
+                return client.call("NetworkList", vm="vm1").interfaces[0]
+
+            console.type("ip link set eth0 up\n")
+            carrier(1)
+            refused(client, "NetworkAttach", "MGMT_NOT_SUPPORTED", "has no detached interface: only those of its file", vm="vm1")
+            refused(client, "NetworkAttach", "MGMT_STATE", "interface 0 is plugged in", vm="vm1", vif={"mac": mac})
+            refused(client, "NetworkDetach", "MGMT_NOT_FOUND", "no interface 1", vm="vm1", index=1)
+            assert not client.call("NetworkDetach", vm="vm1", index=0).unchanged
+            assert client.call("NetworkDetach", vm="vm1", index=0).unchanged
+            carrier(0)
+            assert not interface().link
+            machine.expect("netdrv faulted", timeout=90)
+            machine.expect("toolstack faulted", timeout=90)
+            wait_for(lambda: interface().network == "nat0" and not interface().link)
+            refused(client, "NetworkAttach", "MGMT_REFUSED", "there is no network nowhere", vm="vm1", vif={"mac": bytes(6), "bridge": "nowhere"})
+            client.call("NetworkAttach", vm="vm1", vif={"mac": bytes(6), "bridge": "br0"})
+            carrier(1)
+            assert interface().link and interface().network == "br0" and interface().mac == mac
+            # Detached at its next start, too; plugged in as it was.
+            client.call("NetworkDetach", vm="vm1", index=0)
+            client.call("Destroy", vm="vm1")
+            client.call("Start", vm="vm1")
+            wait_for(lambda: interface().network == "br0" and interface().attached)
+            assert not interface().link
+            client.call("NetworkAttach", vm="vm1", vif={"mac": mac})
+            assert interface().link and interface().network == "br0"
+
+
+def test_what_cannot_be_changed_is_refused_with_its_reason(tmp_path, path):
+    with Managed(tmp_path, path):
+        with Client(path) as client:
+            refused(client, "BlockDetach", "MGMT_NOT_SUPPORTED", "known: disk vda: a VM's disks are those of its file", vm="known", vdev="vda")
+            refused(client, "BlockAttach", "MGMT_NOT_SUPPORTED", "no hot plug", vm="known", disk={"vdev": "vdb", "volume": "data"})
+            refused(client, "BlockAttach", "MGMT_NOT_FOUND", "nobody", vm="nobody", disk={"vdev": "vdb"})

@@ -939,6 +939,32 @@ static void pulled_cable_is_told_and_felt(void **state)
     assert_true(hears(1));
 }
 
+static void replugged_port_is_on_its_new_network_alone(void **state)
+{
+    struct port_config config = config_of(1, BR0, 0);
+    char error[160];
+
+    (void)state;
+    plug(0, BR0, 0);
+    plug(1, BR0, 0);
+    plug(2, BR0, 7);
+    config.vlan = 7;
+    assert_int_equal(session_replug(&drv, &config, error, sizeof(error)), ERR_STATE);
+    assert_int_equal(session_link(&drv, 0x1001, false, error, sizeof(error)), OK);
+    config.mac[5] ^= 1;
+    assert_int_equal(session_replug(&drv, &config, error, sizeof(error)), ERR_ARG);
+    config.mac[5] ^= 1;
+    assert_int_equal(session_replug(&drv, &config, error, sizeof(error)), OK);
+    assert_true(net_ring_restarted(vms[1].in.ring, vms[1].in.generation));
+    attach(1, TSO);
+    send_udp(0, 1);
+    assert_false(hears(1));
+    send_udp(2, 1);
+    assert_true(hears(1));
+    config.session = 0x1005;
+    assert_int_equal(session_replug(&drv, &config, error, sizeof(error)), ERR_EXIST);
+}
+
 static void vmm_is_signalled_only_when_it_sleeps(void **state)
 {
     (void)state;
@@ -1091,6 +1117,7 @@ int main(void)
         CASE(sixteen_sessions_and_no_more),
         CASE(closed_session_hears_and_says_nothing),
         CASE(pulled_cable_is_told_and_felt),
+        CASE(replugged_port_is_on_its_new_network_alone),
         CASE(vmm_is_signalled_only_when_it_sleeps),
         CASE(ports_come_back_after_a_restart),
         CASE(nothing_is_taken_from_old_lanes_after_a_restart),

@@ -217,6 +217,14 @@ STUB(net_rpc_open, bh_NetOpenRequest, bh_NetStatus)
     opened[req->session & 1] = *req;
     ANSWER(note(req->session & 0xff ? "net1" : "net0", req->session >> 8), "there is no network");
 }
+STUB(net_rpc_link, bh_NetLinkRequest, bh_NetStatus)
+{
+    ANSWER(note(req->up ? "plug" : "unplug", req->session), "no such luck");
+}
+STUB(net_rpc_replug, bh_NetOpenRequest, bh_NetStatus)
+{
+    ANSWER(note("replug", req->session), "no such luck");
+}
 STUB(net_rpc_close, bh_NetCloseRequest, bh_NetStatus)
 {
     ANSWER(note(req->session & 0xff ? "unnet1" : "unnet0", req->session >> 8), "no such luck");
