@@ -122,7 +122,7 @@ def test_weight_cap_and_pins_are_those_of_the_next_start_too(tmp_path, path):
 def test_interface_is_detached_and_plugged_in_elsewhere(tmp_path, path):
     mac = bytes([0, 0x16, 0x3E, 1, 2, 3])
     file = vm_file(tmp_path / "vm1.cfg", more="vif = ['mac=00:16:3e:01:02:03,bridge=nat0']")
-    with Machine("--socket", path, "--append-options", "crash=netdrv,toolstack:40000", file, timeout=300) as machine:
+    with Machine("--socket", path, "--append-options", "crash=netdrv,toolstack:20000:2:5000", file, timeout=300) as machine:
         machine.leave_console()
         with Client(path) as client:
             console = client.console("vm1")
