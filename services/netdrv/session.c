@@ -200,6 +200,7 @@ enum status session_link(struct netdrv *drv, uint32_t session, bool up, char *er
 static enum status replug_check(struct netdrv *drv, struct port *port, const struct port_config *config,
                                 char *error, size_t error_bytes)
 {
+    uint32_t member = 1u << port_number(drv, port);
     enum status status;
 
     if (port->config.link) {
@@ -211,10 +212,10 @@ static enum status replug_check(struct netdrv *drv, struct port *port, const str
         return ERR_ARG;
     }
     status = segment_check(config->network, config->vlan, error, error_bytes);
-    port->open = false; /* its own address is not in its way */
+    drv->members[port->config.network] &= ~member; /* its own address is not in its way */
     if (status == OK)
         status = mac_check(drv, config, error, error_bytes);
-    port->open = true;
+    drv->members[port->config.network] |= member;
     return status;
 }
 

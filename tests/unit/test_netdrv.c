@@ -961,6 +961,8 @@ static void replugged_port_is_on_its_new_network_alone(void **state)
     assert_false(hears(1));
     send_udp(2, 1);
     assert_true(hears(1));
+    assert_int_equal(session_link(&drv, 0x1001, false, error, sizeof(error)), OK);
+    assert_int_equal(session_replug(&drv, &config, error, sizeof(error)), OK); /* on the same one */
     config.session = 0x1005;
     assert_int_equal(session_replug(&drv, &config, error, sizeof(error)), ERR_EXIST);
 }
