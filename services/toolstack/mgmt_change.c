@@ -236,7 +236,7 @@ uint32_t mgmt_on_network_attach(struct wire_call *call, const bh_MgmtNetworkAtta
         return interface_refused(call, vm, error);
     vm->config.vifs[index] = vif;
     toolstack_save_config(call->context, vm);
-    reply_vm(reply, vm);
+    reply_vm(call, reply, vm);
     snprintf(reply->text, sizeof reply->text, "interface %u", index);
     return bh_MgmtStatus_MGMT_OK;
 }
@@ -257,7 +257,7 @@ uint32_t mgmt_on_network_detach(struct wire_call *call, const bh_MgmtNetworkDeta
 
     if (vm->steps & (STEP_NET0 << request->index) && vm_net_unplug(vm, request->index, error) != OK)
         return interface_refused(call, vm, error);
-    reply_vm(reply, vm);
+    reply_vm(call, reply, vm);
     reply->unchanged = vif->detached;
     vif->detached = true;
     toolstack_save_config(call->context, vm);
