@@ -162,7 +162,8 @@ enum status segment_check(uint32_t network, uint32_t vlan, char *error, size_t e
 enum status session_open(struct netdrv *drv, const struct port_config *config, char *error,
                          size_t error_bytes) BH_NODISCARD;
 enum status session_close(struct netdrv *drv, uint32_t session, char *error, size_t error_bytes) BH_NODISCARD;
-/* A session whose link is down becomes another port, on whichever network, with the same MAC; its link goes up. */
+/* A session whose link is down becomes another port, on whichever network, with the same MAC; its link goes
+ * up. */
 enum status session_replug(struct netdrv *drv, const struct port_config *config, char *error,
                            size_t error_bytes);
 enum status session_link(struct netdrv *drv, uint32_t session, bool up, char *error,
