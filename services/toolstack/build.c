@@ -377,6 +377,7 @@ static enum status vm_build(struct toolstack *ts, struct vm *vm, char *error)
 enum status vm_create(struct toolstack *ts, struct vm *vm, bool paused, char error[ERROR_BYTES])
 {
     error[0] = 0;
+    vm_take_next(ts, vm);
     vm->state = VM_BUILDING;
     vm->ending = END_NONE;
     vm->is_paused = paused;

@@ -63,6 +63,7 @@ static bool vm_needs_images(const struct vm *vm)
 {
     switch (vm->state) {
     case VM_OFF:
+        return vm->is_record; /* it got a new configuration, with an upload, for its next start */
     case VM_PRESERVED:
         return false;
     case VM_RUNNING:
@@ -70,6 +71,11 @@ static bool vm_needs_images(const struct vm *vm)
     default:
         return true;
     }
+}
+
+static bool config_names(const bh_VmConfig *config, const char *image)
+{
+    return strcmp(config->kernel, image) == 0 || strcmp(config->ramdisk, image) == 0;
 }
 
 uint32_t image_users(const struct toolstack *ts, const struct image *image)
@@ -81,8 +87,8 @@ uint32_t image_users(const struct toolstack *ts, const struct image *image)
     for (uint32_t i = 0; i < ts->vm_count; i++) {
         const struct vm *vm = &ts->vms[i];
 
-        users += vm_needs_images(vm) &&
-                 (strcmp(vm->config.kernel, name) == 0 || strcmp(vm->config.ramdisk, name) == 0);
+        users += vm_needs_images(vm) && config_names(&vm->config, name);
+        users += vm->has_next && config_names(&ts->next[i], name);
     }
     return users;
 }
@@ -157,10 +163,10 @@ void images_clients_ended(struct toolstack *ts)
     images_collect(ts);
 }
 
-void images_used(struct toolstack *ts, const struct vm *vm, uint16_t client)
+void images_used(struct toolstack *ts, const bh_VmConfig *config, uint16_t client)
 {
-    struct image *kernel = image_find(ts, vm->config.kernel);
-    struct image *ramdisk = image_find(ts, vm->config.ramdisk);
+    struct image *kernel = image_find(ts, config->kernel);
+    struct image *ramdisk = image_find(ts, config->ramdisk);
 
     if (kernel)
         image_let_go(kernel, client);

@@ -74,7 +74,7 @@ void image_drop(struct toolstack *ts, struct image *image);
 void images_client_ended(struct toolstack *ts, uint16_t client);
 void images_clients_ended(struct toolstack *ts); /* all of them */
 /* A VM was made from what this client has: it is the VM's now. */
-void images_used(struct toolstack *ts, const struct vm *vm, uint16_t client);
+void images_used(struct toolstack *ts, const bh_VmConfig *config, uint16_t client);
 /* Let go of what nobody needs any more. */
 void images_collect(struct toolstack *ts);
 

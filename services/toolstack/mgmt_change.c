@@ -11,17 +11,6 @@
 
 #define PIN_NONE 0xffu /* idl/vm.proto: sched chooses */
 
-static uint32_t later(struct wire_call *call, const char *text, const char *what)
-{
-    uint32_t status;
-    const struct vm *vm = vm_asked(call, text, &status);
-
-    if (!vm)
-        return status;
-    return refuse(call, bh_MgmtStatus_MGMT_NOT_SUPPORTED, "%s: this machine cannot %s yet", vm->config.name,
-                  what);
-}
-
 /* ---- time ------------------------------------------------------------------------------------------- */
 
 /* The pCPU that sched has each vCPU of a VM on: false, at least one is not where its pin says. */
@@ -292,11 +281,4 @@ uint32_t mgmt_on_block_detach(struct wire_call *call, const bh_MgmtBlockDetachRe
 {
     (void)reply;
     return disk_refused(call, request->vm, request->vdev);
-}
-
-uint32_t mgmt_on_config_update(struct wire_call *call, const bh_MgmtConfigUpdateRequest *request,
-                               bh_MgmtVmReply *reply)
-{
-    (void)reply;
-    return later(call, request->config.name, "change configurations");
 }

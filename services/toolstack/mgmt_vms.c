@@ -44,7 +44,8 @@ static uint64_t time_at_start(uint64_t seconds)
     return seconds > up ? seconds - up : seconds;
 }
 
-static uint32_t config_judge(struct wire_call *call, bh_VmConfig *config)
+/* self: the VM that it is for; NULL: a new one. */
+static uint32_t config_judge(struct wire_call *call, bh_VmConfig *config, const struct vm *self)
 {
     struct toolstack *ts = call->context;
     static const uint8_t no_uuid[16];
@@ -67,7 +68,8 @@ static uint32_t config_judge(struct wire_call *call, bh_VmConfig *config)
     if (image_is_missing(ts, config->ramdisk))
         return refuse(call, bh_MgmtStatus_MGMT_NOT_FOUND, "ramdisk: there is no image `%s`", config->ramdisk);
     for (uint32_t i = 0; i < ts->vm_count; i++)
-        if (memcmp(config->uuid, no_uuid, sizeof no_uuid) != 0 && ts->vms[i].config.name[0] != 0 &&
+        if (&ts->vms[i] != self && memcmp(config->uuid, no_uuid, sizeof no_uuid) != 0 &&
+            ts->vms[i].config.name[0] != 0 &&
             memcmp(ts->vms[i].config.uuid, config->uuid, sizeof no_uuid) == 0)
             return refuse(call, bh_MgmtStatus_MGMT_EXISTS, "uuid: %s has it", ts->vms[i].config.name);
     config->epoch_seconds = time_at_start(config->epoch_seconds);
@@ -100,7 +102,7 @@ uint32_t mgmt_on_create(struct wire_call *call, const bh_MgmtCreateRequest *requ
     if (other)
         return refuse(call, bh_MgmtStatus_MGMT_EXISTS, "%s: there is a VM of that name (id %u): %s",
                       config.name, vm_id(other), state_words(other));
-    status = config_judge(call, &config);
+    status = config_judge(call, &config, NULL);
     if (status != bh_MgmtStatus_MGMT_OK)
         return status;
     struct vm *vm = vm_add(ts, &config);
@@ -109,9 +111,30 @@ uint32_t mgmt_on_create(struct wire_call *call, const bh_MgmtCreateRequest *requ
         return refuse(call, bh_MgmtStatus_MGMT_FULL, "the machine has as many VMs as it takes");
     status = vm_make(call, vm, request->paused);
     if (status == bh_MgmtStatus_MGMT_OK)
-        images_used(ts, vm, call->client);
+        images_used(ts, &vm->config, call->client);
     reply_vm(call, reply, vm);
     return status;
+}
+
+uint32_t mgmt_on_config_update(struct wire_call *call, const bh_MgmtConfigUpdateRequest *request,
+                               bh_MgmtVmReply *reply)
+{
+    static bh_VmConfig config;
+    uint32_t status;
+
+    if (!request->has_config)
+        return refuse(call, bh_MgmtStatus_MGMT_BAD_REQUEST, "no configuration came with the request");
+    config = request->config;
+    struct vm *vm = vm_asked(call, config.name, &status);
+
+    if (vm)
+        status = config_judge(call, &config, vm);
+    if (status != bh_MgmtStatus_MGMT_OK)
+        return status;
+    vm_change(call->context, vm, &config);
+    images_used(call->context, &config, call->client);
+    reply_vm(call, reply, vm);
+    return bh_MgmtStatus_MGMT_OK;
 }
 
 uint32_t mgmt_on_start(struct wire_call *call, const bh_MgmtVmRequest *request, bh_MgmtVmReply *reply)

@@ -89,8 +89,13 @@ void toolstack_save_config(const struct toolstack *ts, const struct vm *vm)
     struct saved_config *place = &configs[vm - ts->vms];
     pb_ostream_t stream = pb_ostream_from_buffer(place->bytes, sizeof place->bytes);
 
+    static bh_VmConfig config;
+
+    config = vm->has_next ? ts->next[vm - ts->vms] : vm->config;
+    memcpy(config.name, vm->config.name, sizeof config.name);
+    memcpy(config.uuid, vm->config.uuid, sizeof config.uuid);
     place->length = 0;
-    if (vm->config.name[0] == 0 || !pb_encode(&stream, bh_VmConfig_fields, &vm->config))
+    if (config.name[0] == 0 || !pb_encode(&stream, bh_VmConfig_fields, &config))
         return;
     place->check = fnv(place->bytes, stream.bytes_written);
     place->length = (uint32_t)stream.bytes_written;

@@ -34,9 +34,10 @@ struct out {
 
 struct toolstack {
     struct vm vms[VMS_MAX];
-    uint32_t vm_count;     /* places that were ever used */
-    uint32_t record_count; /* the first of them are the records */
-    uint32_t next_place;   /* of a VM that is created: an id is not used again at once */
+    bh_VmConfig next[VMS_MAX]; /* of those with has_next */
+    uint32_t vm_count;         /* places that were ever used */
+    uint32_t record_count;     /* the first of them are the records */
+    uint32_t next_place;       /* of a VM that is created: an id is not used again at once */
     struct image images[IMAGES_MAX];
     uint32_t image_number; /* of the next one */
     uint32_t stale_images; /* bit: an earlier toolstack's session may still be there */
@@ -62,7 +63,8 @@ void toolstack_start(struct toolstack *ts);
 
 /* ---- persist.c: what must be known after the toolstack died */
 void toolstack_save(const struct toolstack *ts);
-/* The configuration of a VM that is no record, or no longer says what its record said. */
+/* The configuration of a VM that is no record, or no longer says what its record said; the next one, if it
+ * has one: a toolstack that restarts takes that for what the VM is. */
 void toolstack_save_config(const struct toolstack *ts, const struct vm *vm);
 /* True: a run before this one left its state, and `ts` (records loaded already) has it. */
 bool toolstack_load(struct toolstack *ts);
@@ -111,6 +113,10 @@ enum status memory_session_mint(uint64_t badge, slot_t *session) BH_NODISCARD;
 /* ---- vms.c: the places of VMs */
 /* A place for a VM that is no record; NULL: all are taken.  Its configuration is a copy of `config`. */
 struct vm *vm_add(struct toolstack *ts, const bh_VmConfig *config);
+/* From its next start on it is what `config` says; at once if it is off.  Its id, name and UUID stay. */
+void vm_change(struct toolstack *ts, struct vm *vm, const bh_VmConfig *config);
+/* It is being started: what was changed is in force. */
+void vm_take_next(struct toolstack *ts, struct vm *vm);
 /* Forget those that were created and do not exist any more. */
 void vms_forget(struct toolstack *ts);
 /* The VM that a person means: by name, id or UUID.  NULL: there is none. */

@@ -65,6 +65,7 @@ struct vm {
     uint64_t memory;  /* bytes that it started with */
     uint64_t target;  /* bytes that it is to have of them; 0: all */
     uint32_t steps;
+    bool has_next;            /* ts->next has what it will be at its next start */
     bool is_record;           /* it came with the boot bundle: known also when it is off */
     uint32_t starts;          /* how often it was started */
     uint64_t started;         /* bh_now() at its last start */

@@ -41,6 +41,31 @@ struct vm *vm_add(struct toolstack *ts, const bh_VmConfig *config)
     return vm;
 }
 
+void vm_take_next(struct toolstack *ts, struct vm *vm)
+{
+    static bh_VmConfig config;
+
+    if (!vm->has_next)
+        return;
+    config = ts->next[vm - ts->vms];
+    config.vm_id = vm_id(vm);
+    memcpy(config.name, vm->config.name, sizeof config.name);
+    memcpy(config.uuid, vm->config.uuid, sizeof config.uuid);
+    vm->config = config;
+    vm->has_next = false;
+    toolstack_save_config(ts, vm);
+}
+
+void vm_change(struct toolstack *ts, struct vm *vm, const bh_VmConfig *config)
+{
+    ts->next[vm - ts->vms] = *config;
+    vm->has_next = true;
+    if (vm->state == VM_OFF)
+        vm_take_next(ts, vm);
+    else
+        toolstack_save_config(ts, vm);
+}
+
 void vms_forget(struct toolstack *ts)
 {
     for (uint32_t i = ts->record_count; i < ts->vm_count; i++) {

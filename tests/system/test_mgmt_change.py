@@ -3,7 +3,7 @@
 
 import pytest
 
-from machine import Machine, vm_file
+from machine import TOP, Machine, vm_file
 from mgmt_client import Client, Refused, pb
 from test_mgmt import Managed, config, wait_for
 
@@ -169,6 +169,48 @@ def test_interface_is_detached_and_plugged_in_elsewhere(tmp_path, path):
             assert not interface().link
             client.call("NetworkAttach", vm="vm1", vif={"mac": mac})
             assert interface().link and interface().network == "br0"
+
+
+def test_configuration_is_the_new_one_from_the_next_start_on(tmp_path, path):
+    with Managed(tmp_path, path, "--append-options", "crash=toolstack:15000") as machine:
+        with Client(path) as client:
+            console = create(client, "vm")
+            before = client.call("VmInfo", vm="vm").config
+            with Client(path) as other:  # its upload is the VM's when it has gone
+                image = other.upload((TOP / "build/guests/tiny/echo.bin").read_bytes())
+                changed = before.FromString(before.SerializeToString())
+                changed.memory_bytes, changed.vcpus, changed.weight, changed.kernel = 12 << 20, 2, 99, image
+                other.call("ConfigUpdate", config=changed)
+                changed.vcpus = 17
+                refused(other, "ConfigUpdate", "MGMT_BAD_REQUEST", "vcpus: 1 to 16", config=changed)
+                changed.name = "nobody"
+                refused(other, "ConfigUpdate", "MGMT_NOT_FOUND", "there is no VM `nobody`", config=changed)
+            assert client.call("VmInfo", vm="vm").config == before
+            console.type("r")
+            console.expect("echo is up")
+            now = client.call("VmInfo", vm="vm").config
+            assert (now.memory_bytes, now.vcpus, now.weight, now.kernel) == (12 << 20, 2, 99, image)
+            assert (now.uuid, now.vm_id, now.name) == (before.uuid, before.vm_id, "vm")
+            assert len(client.call("VcpuList", vm="vm").vcpus) == 2
+            # Of a VM that is off, at once; and it survives the toolstack.
+            known = client.call("VmInfo", vm="known").config
+            known.memory_bytes = 16 << 20
+            client.call("ConfigUpdate", config=known)
+            console.type("q")  # a change that waits is forgotten with its VM
+            console.wait_end()
+            assert not [image for image in client.pages("ImageList", "images") if image.uploaded]
+            machine.expect("toolstack faulted", timeout=60)
+
+            def known_is_larger():
+                try:
+                    return client.call("VmInfo", vm="known").config.memory_bytes == 16 << 20
+                except Refused as refusal:  # the toolstack is just restarting
+                    assert refusal.status == "MGMT_LOST"
+                    return False
+
+            wait_for(known_is_larger)
+            client.call("Start", vm="known")
+            client.console("known").expect("echo is up")
 
 
 def test_what_cannot_be_changed_is_refused_with_its_reason(tmp_path, path):

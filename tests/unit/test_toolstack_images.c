@@ -143,7 +143,7 @@ static struct vm *create(uint16_t client, const char *kernel)
 
     snprintf(vm->config.kernel, sizeof vm->config.kernel, "%s", kernel);
     vm->state = VM_STARTING;
-    images_used(&ts, vm, client);
+    images_used(&ts, &vm->config, client);
     return vm;
 }
 
