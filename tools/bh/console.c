@@ -47,11 +47,9 @@ static void credit_give(const struct console *c, uint32_t count)
 void console_attach(struct console *c)
 {
     bh_MgmtConsoleRequest request = {.watch_only = c->watch_only, .no_backlog = c->no_backlog};
-    bh_MgmtVmRequest vm = bh_MgmtVmRequest_init_zero;
     bh_MgmtVmReply reply;
 
-    vm_request(&vm, c->vm);
-    snprintf(request.vm, sizeof(request.vm), "%s", vm.vm);
+    vm_word(request.vm, c->vm);
     client_ask(c->client, MGMT_METHOD_CONSOLE, &request, &reply);
     c->stream = client_stream(c->client);
 }

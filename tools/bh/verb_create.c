@@ -126,7 +126,7 @@ static void vm_unpause(const struct args *args, const char *name)
     struct client *client = client_open(args);
     bh_MgmtVmReply reply;
 
-    vm_request(&request, name);
+    vm_word(request.vm, name);
     client_ask(client, MGMT_METHOD_UNPAUSE, &request, &reply);
     client_close(client);
 }

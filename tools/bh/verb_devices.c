@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "list.h"
 #include "mgmt_json.h"
 #include "print.h"
 #include "results.h"
@@ -19,52 +20,6 @@
 #include "vms.h"
 
 #define INDEX_MAX 255
-
-/* For each VM named, or all: ask, and say the answer.  One of the two lists below. */
-struct lister {
-    const char *heading;
-    uint32_t method;
-    void (*print)(const void *reply);
-    void (*json)(struct json *json, const void *reply);
-};
-
-static int each_list(const struct args *args, const struct lister *lister)
-{
-    struct client *client = client_open(args);
-    struct json json;
-    unsigned count;
-    bh_MgmtVm *vms = vms_asked(client, args, &count);
-    union {
-        bh_MgmtBlockList blocks;
-        bh_MgmtNetworkList networks;
-    } reply;
-
-    json_start(&json, stdout);
-    if (args->json) {
-        json_object(&json, NULL);
-        json_array(&json, "vms");
-    } else {
-        puts(lister->heading);
-    }
-    for (unsigned i = 0; i < count; i++) {
-        bh_MgmtVmRequest request = bh_MgmtVmRequest_init_zero;
-
-        vm_request(&request, vms[i].name);
-        client_ask(client, lister->method, &request, &reply);
-        if (args->json)
-            lister->json(&json, &reply);
-        else
-            lister->print(&reply);
-    }
-    if (args->json) {
-        json_array_end(&json);
-        json_object_end(&json);
-        json_finish(&json);
-    }
-    free(vms);
-    client_close(client);
-    return 0;
-}
 
 /* ---- block-list -----------------------------------------------------------------------------------------
  */
@@ -90,12 +45,12 @@ static void blocks_json(struct json *json, const void *reply)
 
 static int block_list(const struct args *args)
 {
-    static const struct lister lister = {
+    static const struct vm_list list = {
         "Name                        ID Vdev  Volume                   Mode    Sectors      Reads     Writes "
         "Flushes Errors",
         MGMT_METHOD_BLOCK_LIST, blocks_print, blocks_json};
 
-    return each_list(args, &lister);
+    return vm_list_say(args, &list);
 }
 
 const struct verb verb_block_list = {
@@ -154,12 +109,12 @@ static void networks_json(struct json *json, const void *reply)
 
 static int network_list(const struct args *args)
 {
-    static const struct lister lister = {
+    static const struct vm_list list = {
         "Name                        ID Idx MAC               Network      VLAN Link        Sent   Received "
         " Dropped Addresses",
         MGMT_METHOD_NETWORK_LIST, networks_print, networks_json};
 
-    return each_list(args, &lister);
+    return vm_list_say(args, &list);
 }
 
 const struct verb verb_network_list = {
@@ -195,10 +150,8 @@ static int block_attach(const struct args *args)
 {
     bh_MgmtBlockAttachRequest request = {.has_disk = true};
     struct vm vm = vm_of_entry("disk", args->words + 1, args->count - 1);
-    bh_MgmtVmRequest named = bh_MgmtVmRequest_init_zero;
 
-    vm_request(&named, args->words[0]);
-    snprintf(request.vm, sizeof(request.vm), "%s", named.vm);
+    vm_word(request.vm, args->words[0]);
     request.disk = vm.config.disks[0];
     return result_of(args, "disk attached", MGMT_METHOD_BLOCK_ATTACH, &request);
 }
@@ -218,10 +171,8 @@ const struct verb verb_block_attach = {
 static int block_detach(const struct args *args)
 {
     bh_MgmtBlockDetachRequest request = bh_MgmtBlockDetachRequest_init_zero;
-    bh_MgmtVmRequest named = bh_MgmtVmRequest_init_zero;
 
-    vm_request(&named, args->words[0]);
-    snprintf(request.vm, sizeof(request.vm), "%s", named.vm);
+    vm_word(request.vm, args->words[0]);
     if (strlen(args->words[1]) >= sizeof(request.vdev))
         fail("block-detach: '%s' is no disk of a VM's: vda to vdd are", args->words[1]);
     snprintf(request.vdev, sizeof(request.vdev), "%s", args->words[1]);
@@ -251,10 +202,8 @@ static int network_attach(const struct args *args)
 {
     bh_MgmtNetworkAttachRequest request = {.has_vif = true};
     struct vm vm = vm_of_entry("vif", args->words + 1, args->count - 1);
-    bh_MgmtVmRequest named = bh_MgmtVmRequest_init_zero;
 
-    vm_request(&named, args->words[0]);
-    snprintf(request.vm, sizeof(request.vm), "%s", named.vm);
+    vm_word(request.vm, args->words[0]);
     request.vif = vm.config.vifs[0];
     if (!is_said(args->words + 1, args->count - 1, "mac="))
         memset(request.vif.mac, 0, sizeof(request.vif.mac));
@@ -285,7 +234,7 @@ static uint32_t interface_index(const struct args *args, const char *vm, const c
     if (!strchr(word, ':'))
         return (uint32_t)args_number("network-detach: interface", word, 0, INDEX_MAX);
     client = client_open(args);
-    vm_request(&request, vm);
+    vm_word(request.vm, vm);
     client_ask(client, MGMT_METHOD_NETWORK_LIST, &request, &list);
     client_close(client);
     for (unsigned i = 0; i < list.interfaces_count; i++) {
@@ -303,10 +252,8 @@ static uint32_t interface_index(const struct args *args, const char *vm, const c
 static int network_detach(const struct args *args)
 {
     bh_MgmtNetworkDetachRequest request = bh_MgmtNetworkDetachRequest_init_zero;
-    bh_MgmtVmRequest named = bh_MgmtVmRequest_init_zero;
 
-    vm_request(&named, args->words[0]);
-    snprintf(request.vm, sizeof(request.vm), "%s", named.vm);
+    vm_word(request.vm, args->words[0]);
     request.index = interface_index(args, args->words[0], args->words[1]);
     return result_of(args, "interface detached", MGMT_METHOD_NETWORK_DETACH, &request);
 }

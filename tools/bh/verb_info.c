@@ -11,6 +11,7 @@
 
 #include "client.h"
 #include "fail.h"
+#include "list.h"
 #include "machines.h"
 #include "mgmt_json.h"
 #include "print.h"
@@ -246,13 +247,8 @@ static int machines(const struct args *args)
 
     if (args_has(args, "name") && !args->json)
         return machine_names();
-    json_start(&json, stdout);
-    if (args->json) {
-        json_object(&json, NULL);
-        json_array(&json, "machines");
-    } else {
-        printf("%-32s %5s %7s %10s %10s %s\n", "Name", "CPUs", "VMs", "Mem(MiB)", "Free(MiB)", "Uptime");
-    }
+    list_start(&json, args, "machines",
+               "Name                              CPUs     VMs   Mem(MiB)  Free(MiB) Uptime");
     for (const struct machine_name *name = machines_list(); name->name; name++) {
         bh_MgmtMachine machine;
         bool answers = machine_ask(name, &machine);
@@ -264,11 +260,7 @@ static int machines(const struct args *args)
         else
             printf("%-32s does not answer: it boots, hangs, or is of another version\n", name->name);
     }
-    if (args->json) {
-        json_array_end(&json);
-        json_object_end(&json);
-        json_finish(&json);
-    }
+    list_end(&json, args);
     return 0;
 }
 

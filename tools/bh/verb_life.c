@@ -25,7 +25,7 @@ static int each_vm(const struct args *args, uint32_t method, const char *done)
         bh_MgmtVmReply reply;
         uint32_t status;
 
-        vm_request(&request, args->words[i]);
+        vm_word(request.vm, args->words[i]);
         status = client_request(client, method, &request, &reply, error);
         results_take(&results, status, &reply, error);
     }
@@ -133,10 +133,8 @@ const struct verb verb_destroy = {
 static int vm_rename(const struct args *args)
 {
     bh_MgmtRenameRequest request = bh_MgmtRenameRequest_init_zero;
-    bh_MgmtVmRequest vm = bh_MgmtVmRequest_init_zero;
 
-    vm_request(&vm, args->words[0]);
-    snprintf(request.vm, sizeof(request.vm), "%s", vm.vm);
+    vm_word(request.vm, args->words[0]);
     if (strlen(args->words[1]) >= sizeof(request.name))
         fail("rename: '%s' is longer than %zu characters", args->words[1], sizeof(request.name) - 1);
     snprintf(request.name, sizeof(request.name), "%s", args->words[1]);

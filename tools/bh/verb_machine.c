@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "client.h"
+#include "list.h"
 #include "mgmt_json.h"
 #include "print.h"
 #include "terminal.h"
@@ -31,13 +32,8 @@ static int images(const struct args *args)
     struct client *client = client_open(args);
     struct json json;
 
-    json_start(&json, stdout);
-    if (args->json) {
-        json_object(&json, NULL);
-        json_array(&json, "images");
-    } else {
-        printf("%-40s %10s %-8s %5s %s\n", "Name", "Size(KiB)", "From", "Users", "File");
-    }
+    list_start(&json, args, "images",
+               "Name                                      Size(KiB) From     Users File");
     do {
         bh_MgmtImageList list;
 
@@ -49,11 +45,7 @@ static int images(const struct args *args)
                 image_print(&list.images[i]);
         page.first = list.next;
     } while (page.first != 0);
-    if (args->json) {
-        json_array_end(&json);
-        json_object_end(&json);
-        json_finish(&json);
-    }
+    list_end(&json, args);
     client_close(client);
     return 0;
 }
@@ -85,14 +77,8 @@ static int domains(const struct args *args)
     struct client *client = client_open(args);
     struct json json;
 
-    json_start(&json, stdout);
-    if (args->json) {
-        json_object(&json, NULL);
-        json_array(&json, "domains");
-    } else {
-        printf("%-24s %10s %11s %5s %6s %10s %8s %s\n", "Name", "Mem(KiB)", "Time(s)", "CPU", "Weight",
-               "Switches", "Restarts", "State");
-    }
+    list_start(&json, args, "domains",
+               "Name                       Mem(KiB)     Time(s)   CPU Weight   Switches Restarts State");
     do {
         bh_MgmtDomainList list;
 
@@ -104,11 +90,7 @@ static int domains(const struct args *args)
                 domain_print(&list.domains[i]);
         page.first = list.next;
     } while (page.first != 0);
-    if (args->json) {
-        json_array_end(&json);
-        json_object_end(&json);
-        json_finish(&json);
-    }
+    list_end(&json, args);
     client_close(client);
     return 0;
 }

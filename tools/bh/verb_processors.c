@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "list.h"
 #include "mgmt_json.h"
 #include "results.h"
 #include "verbs.h"
@@ -29,8 +30,10 @@ static void vcpu_row(const bh_MgmtVcpuList *list, const bh_MgmtVcpu *vcpu, const
            (unsigned)vcpu->weight, vcpu->switches);
 }
 
-static void vcpus_print(const bh_MgmtVcpuList *list)
+static void vcpus_print(const void *reply)
 {
+    const bh_MgmtVcpuList *list = reply;
+
     for (unsigned i = 0; i < list->vcpus_count; i++) {
         char index[16];
 
@@ -41,40 +44,18 @@ static void vcpus_print(const bh_MgmtVcpuList *list)
         vcpu_row(list, &list->vmm, "vmm");
 }
 
+static void vcpus_json(struct json *json, const void *reply)
+{
+    mgmt_json_vcpu_list(json, NULL, reply);
+}
+
 static int vcpu_list(const struct args *args)
 {
-    struct client *client = client_open(args);
-    struct json json;
-    unsigned count;
-    bh_MgmtVm *vms = vms_asked(client, args, &count);
+    static const struct vm_list list = {
+        "Name                                ID  VCPU   CPU   Time(s) Weight   Switches",
+        MGMT_METHOD_VCPU_LIST, vcpus_print, vcpus_json};
 
-    json_start(&json, stdout);
-    if (args->json) {
-        json_object(&json, NULL);
-        json_array(&json, "vms");
-    } else {
-        printf("%-32s %5s %5s %5s %9s %6s %10s\n", "Name", "ID", "VCPU", "CPU", "Time(s)", "Weight",
-               "Switches");
-    }
-    for (unsigned i = 0; i < count; i++) {
-        bh_MgmtVmRequest request = bh_MgmtVmRequest_init_zero;
-        bh_MgmtVcpuList list;
-
-        vm_request(&request, vms[i].name);
-        client_ask(client, MGMT_METHOD_VCPU_LIST, &request, &list);
-        if (args->json)
-            mgmt_json_vcpu_list(&json, NULL, &list);
-        else
-            vcpus_print(&list);
-    }
-    if (args->json) {
-        json_array_end(&json);
-        json_object_end(&json);
-        json_finish(&json);
-    }
-    free(vms);
-    client_close(client);
-    return 0;
+    return vm_list_say(args, &list);
 }
 
 const struct verb verb_vcpu_list = {
@@ -95,10 +76,8 @@ const struct verb verb_vcpu_list = {
 static int vcpu_pin(const struct args *args)
 {
     bh_MgmtVcpuPinRequest request = bh_MgmtVcpuPinRequest_init_zero;
-    bh_MgmtVmRequest vm = bh_MgmtVmRequest_init_zero;
 
-    vm_request(&vm, args->words[0]);
-    snprintf(request.vm, sizeof(request.vm), "%s", vm.vm);
+    vm_word(request.vm, args->words[0]);
     request.all = !strcmp(args->words[1], "all");
     if (!request.all)
         request.vcpu = (uint32_t)args_number("vcpu-pin: VCPU", args->words[1], 0, VCPU_MAX);
@@ -169,19 +148,9 @@ static int sched_list(const struct args *args, const char *vm)
 
     if (vm)
         vm_info(client, vm, &info); /* also by its UUID; the tool ends if there is none */
-    json_start(&json, stdout);
-    if (args->json) {
-        json_object(&json, NULL);
-        json_array(&json, "vms");
-    } else {
-        printf("%-33s %4s %6s %4s\n", "Name", "ID", "Weight", "Cap");
-    }
+    list_start(&json, args, "vms", "Name                                ID Weight  Cap");
     sched_rows(client, args, vm ? info.vm.name : NULL, &json);
-    if (args->json) {
-        json_array_end(&json);
-        json_object_end(&json);
-        json_finish(&json);
-    }
+    list_end(&json, args);
     client_close(client);
     return 0;
 }
@@ -191,7 +160,6 @@ static int sched(const struct args *args)
     const char *vm = args_value(args, "domain"), *weight = args_value(args, "weight"),
                *cap = args_value(args, "cap");
     bh_MgmtSchedSetRequest request = bh_MgmtSchedSetRequest_init_zero;
-    bh_MgmtVmRequest named = bh_MgmtVmRequest_init_zero;
 
     if (args->count && vm)
         fail_usage("sched: '%s' is too much: -d names the VM", args->words[0]);
@@ -201,8 +169,7 @@ static int sched(const struct args *args)
         return sched_list(args, vm);
     if (!vm)
         fail_usage("sched: of which VM? -d VM");
-    vm_request(&named, vm);
-    snprintf(request.vm, sizeof(request.vm), "%s", named.vm);
+    vm_word(request.vm, vm);
     if (weight)
         request.weight = (uint32_t)args_number("--weight", weight, 1, WEIGHT_MAX);
     request.has_cap = cap != NULL;
@@ -247,10 +214,8 @@ static uint64_t memory_parse(const char *text)
 static int mem_set(const struct args *args)
 {
     bh_MgmtMemSetRequest request = bh_MgmtMemSetRequest_init_zero;
-    bh_MgmtVmRequest vm = bh_MgmtVmRequest_init_zero;
 
-    vm_request(&vm, args->words[0]);
-    snprintf(request.vm, sizeof(request.vm), "%s", vm.vm);
+    vm_word(request.vm, args->words[0]);
     request.bytes = memory_parse(args->words[1]);
     return result_of(args, "set", MGMT_METHOD_MEM_SET, &request);
 }

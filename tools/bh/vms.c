@@ -36,15 +36,15 @@ void vm_info(struct client *client, const char *vm, bh_MgmtVmInfo *info)
 {
     bh_MgmtVmRequest request = bh_MgmtVmRequest_init_zero;
 
-    vm_request(&request, vm);
+    vm_word(request.vm, vm);
     client_ask(client, MGMT_METHOD_VM_INFO, &request, info);
 }
 
-void vm_request(bh_MgmtVmRequest *request, const char *vm)
+void vm_word(char to[VM_WORD_BYTES], const char *vm)
 {
-    if (!*vm || strlen(vm) >= sizeof(request->vm))
+    if (!*vm || strlen(vm) >= VM_WORD_BYTES)
         fail_as(EXIT_REFUSED, "not_found", "there is no VM `%s`: a VM's name, id or UUID is needed", vm);
-    snprintf(request->vm, sizeof(request->vm), "%s", vm);
+    snprintf(to, VM_WORD_BYTES, "%s", vm);
 }
 
 bh_MgmtVm *vms_asked(struct client *client, const struct args *args, unsigned *count)
