@@ -30,14 +30,17 @@
 
 #define NET_PAGE_BYTES 4096u
 #define NET_LANE_SLOTS 32u
-#define NET_LANE_PAGES 36u /* room for two packets of the greatest size */
+#define NET_LANE_PAGES 63u /* room for three packets of the greatest size */
 #define NET_PACKET_PAGES 17u
 #define NET_PACKET_BYTES_MIN 14u
 #define NET_PACKET_BYTES_MAX (14u + 4u + 65535u) /* Ethernet header, VLAN tag, the longest IP packet */
-/* Frames of one session: ring page and pool of the lane to netdrv ("transmit"), then those of the lane to
- * the vmm ("receive"). */
-#define NET_FRAMES_PER_LANE (1u + NET_LANE_PAGES)
-#define NET_FRAMES_PER_CLIENT (2u * NET_FRAMES_PER_LANE)
+/* Pages of one interface: ring page and pool of the lane to netdrv ("transmit"), then those of the lane to
+ * the vmm ("receive").  All interfaces of a VM share one Frame of 2 MiB, a quarter each: its block. */
+#define NET_PAGES_PER_LANE (1u + NET_LANE_PAGES)
+#define NET_BLOCK_BYTES 0x200000u
+#define NET_BLOCK_INTERFACES 4u
+#define NET_INTERFACE_BYTES (NET_BLOCK_BYTES / NET_BLOCK_INTERFACES)
+_Static_assert(2u * NET_PAGES_PER_LANE * NET_PAGE_BYTES == NET_INTERFACE_BYTES, "two lanes fill a quarter");
 #define NET_RING_MAGIC 0x5254454eu /* "NETR" */
 
 enum net_flag {

@@ -16,12 +16,6 @@
 #define RAM_VOLUME_UNIT 4096u        /* its size is a multiple of this */
 #define RAM_VOLUME_CHUNK 0x200000ull /* what mem gives at least */
 
-/* The number at mem of the session for this disk of a VM: vm_id is below 0x100, disk below 4. */
-#define RAM_VOLUME_SESSION(vm_id, disk) ((vm_id) | 0x100u * ((disk) + 1u))
-
-/* Beyond those: the sessions of images that came over the management channel, counted by the toolstack. */
-#define IMAGE_SESSION(index) (0x10000u + (index))
-
 static inline bool ram_volume_is(const char *volume)
 {
     return strncmp(volume, RAM_VOLUME_PREFIX, strlen(RAM_VOLUME_PREFIX)) == 0;

@@ -9,10 +9,9 @@
 
 #include "bh.h"
 #include "machine.h"
-#include "mem_rpc.h"
+#include "mem_chunks.h"
 #include "ram_volume.h"
 
-#define MEM_MS 2000u    /* mem answers at once; but a restart of it is waited for */
 #define SLOTS_SPARE 64u /* what messages, clients and their copies still need */
 
 static slot_t frames[RAM_CHUNKS_MAX]; /* by chunk; 0: not mapped */
@@ -53,30 +52,20 @@ static enum status chunk_map(slot_t untyped, uint32_t chunk)
 static enum status chunks_fetch(slot_t session, uint32_t first, uint32_t count, uint32_t *mapped, char *error,
                                 size_t error_bytes)
 {
-    bh_MemAllocRequest request = {.bytes = count * RAM_VOLUME_CHUNK};
-    bh_MemAllocReply reply;
-    struct rpc_caps caps = {0};
-    enum status status = mem_rpc_alloc(session, &request, &reply, &caps, bh_after_ms(MEM_MS));
+    slot_t untyped[IPC_CAPS_MAX];
+    uint32_t got;
+    enum status status = mem_chunks_ask(session, count, untyped, &got, error, error_bytes);
 
     *mapped = 0;
-    if (status == OK)
-        status = (enum status)reply.status;
-    if (status != OK)
-        snprintf(error, error_bytes, "%s", reply.error[0] ? reply.error : bh_status_name(status));
-    for (uint32_t i = 0; i < caps.out_count; i++) {
-        if (status == OK && *mapped < count) {
-            status = chunk_map(caps.out[i], first + *mapped);
-            if (status == OK)
-                ++*mapped;
-            else
-                snprintf(error, error_bytes, "mapping it: %s", bh_status_name(status));
-        }
-        bh_slot_drop(caps.out[i]);
+    for (uint32_t i = 0; i < got; i++) {
+        if (status == OK)
+            status = chunk_map(untyped[i], first + i);
+        if (status == OK)
+            ++*mapped;
+        bh_slot_drop(untyped[i]);
     }
-    if (status == OK && *mapped == 0) {
-        snprintf(error, error_bytes, "mem gave nothing");
-        status = ERR_MEM;
-    }
+    if (got > 0 && status != OK)
+        snprintf(error, error_bytes, "mapping it: %s", bh_status_name(status));
     return status;
 }
 

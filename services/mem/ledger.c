@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ram_volume.h"
+#include "mem_session.h"
 
 #define MIB 0x100000u
 #define CHUNK_MIB (CHUNK_BYTES / MIB)
@@ -163,8 +163,10 @@ void ledger_name(uint64_t vm_id, char name[LEDGER_NAME_BYTES])
         snprintf(name, LEDGER_NAME_BYTES, "image %u", id - IMAGE_SESSION(0u));
     else if (id < RAM_VOLUME_SESSION(0u, 0u))
         snprintf(name, LEDGER_NAME_BYTES, "VM %u", id);
-    else
+    else if (id < NET_BLOCK_SESSION(0u))
         snprintf(name, LEDGER_NAME_BYTES, "disk %u of VM %u", (id >> 8) - 1, id & 0xff);
+    else
+        snprintf(name, LEDGER_NAME_BYTES, "interfaces of VM %u", id & 0xff);
 }
 
 enum status ledger_judge_session(struct ledger *ledger, uint32_t vm_id, uint64_t quota_bytes, char *error)

@@ -25,14 +25,15 @@
 
 #define CHUNK_BYTES 0x200000u
 #define CHUNKS_MAX 3584u
-#define SESSIONS_MAX 160u /* 64 VMs, as many ram volumes, 16 images; some room */
+#define SESSIONS_MAX                                                                                         \
+    224u /* 64 VMs, the blocks of their interfaces, as many ram volumes, 16 images; some room */
 #define NO_CHUNK UINT32_MAX
 #define LEDGER_MAGIC 0x474c4d42u /* "BMLG" */
 #define LEDGER_ERROR_BYTES 120u
 #define LEDGER_NAME_BYTES 30u
 
 struct ledger_session {
-    uint32_t vm_id;  /* 0: unused; a VM's id, or RAM_VOLUME_SESSION of one of its disks */
+    uint32_t vm_id;  /* 0: unused; a VM's id, or another of mem_session.h */
     uint32_t quota;  /* chunks */
     uint32_t target; /* chunks, at most the quota */
 };
@@ -68,7 +69,8 @@ void ledger_carve(struct ledger *ledger);
 /* The session of a VM, or NULL. */
 struct ledger_session *ledger_find(struct ledger *ledger, uint64_t vm_id);
 
-/* "VM 16", "disk 0 of VM 16" for the memory of a ram volume, or "image 3" (lib/ring/ram_volume.h). */
+/* "VM 16", "disk 0 of VM 16" for the memory of a ram volume, "interfaces of VM 16", or "image 3"
+ * (lib/ring/mem_session.h). */
 void ledger_name(uint64_t vm_id, char name[LEDGER_NAME_BYTES]);
 
 /* The judges: `error` (LEDGER_ERROR_BYTES) says in words why not. */

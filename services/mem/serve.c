@@ -3,7 +3,7 @@
  * serve.c - what the toolstack and the vmms ask of mem
  *
  * The badge says who asks: 1 is the toolstack, from VM_ID_MIN up it is that VM's vmm, and with the bits of
- * RAM_VOLUME_SESSION it is blkdrv for a ram volume of that VM.
+ * lib/ring/mem_session.h a driver that keeps memory for that VM.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,29 +3,31 @@
  * machine.c - see machine.h: every call of the kernel but the NIC's
  *
  * Our CSpace outlives us (keep_cspace in system/bulkhead.toml).  At its end are slots with a fixed meaning:
- * the Notification of each port's vmm, by which it is woken after our restart, and the doorbell of each port.
+ * the Frame of each block, the Notification of each port's vmm, by which it is woken after our restart, and
+ * the doorbell of each port.
  *
- * Always true:  a ring or pool frame is mapped into our own address space by init's capability; what a vmm
- * got is a copy of the one in the CAP_RINGS row, so that revoking that takes the vmm's away and leaves our
- * mapping.  init fills the row once, so this holds for copies that were made before a restart, too.
+ * Always true:  a block's Frame hangs on mem's own chunk and ends when mem revokes that: for us, for the vmm
+ * that has a copy of it, at once.  The toolstack sees to it that no session of that VM is open then.
  */
 #include "machine.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bh.h"
 #include "caps_netdrv.h"
+#include "mem_chunks.h"
 #include "net_ring.h"
 #include "netdrv.h"
 #include "serve.h"
 
 #define CSPACE_SLOTS (1u << CAP_CSPACE_BITS)
+#define BLOCK_SLOT0 (CSPACE_SLOTS - 2u * PORTS_MAX - BLOCKS_MAX)
 #define NOTIFY_SLOT0 (CSPACE_SLOTS - 2u * PORTS_MAX)
 #define DOORBELL_SLOT0 (CSPACE_SLOTS - PORTS_MAX)
 #define PAGE_BYTES 4096u
 
-_Static_assert(CAP_RINGS_COUNT == PORTS_MAX * NET_FRAMES_PER_CLIENT, "system/bulkhead.toml: rings of netdrv");
 _Static_assert(DOMAIN_PERSIST *PAGE_BYTES == PERSIST_SESSION_BYTES + PERSIST_FLOW_BYTES,
                "system/bulkhead.toml: persist of netdrv");
 _Static_assert(PERSIST_FLOW_BYTES >= NAT_FLOWS * sizeof(struct nat_flow), "room for all flows");
@@ -57,43 +59,65 @@ uint8_t *machine_flows(void)
 /* lib/bh is told, again, which slots it may give out: not those with a fixed meaning. */
 void machine_tidy(void)
 {
-    for (slot_t slot = CAP_FIRST_FREE; slot < NOTIFY_SLOT0; slot++)
+    for (slot_t slot = CAP_FIRST_FREE; slot < BLOCK_SLOT0; slot++)
         if (bh_cspace_delete(SLOT_CSPACE, slot) != OK)
             bh_panic("slot %u cannot be emptied", (unsigned)slot);
     memset(bh_ipcbuf->recv_slots, 0, sizeof(bh_ipcbuf->recv_slots));
-    bh_slots_init(CAP_FIRST_FREE, NOTIFY_SLOT0);
+    bh_slots_init(CAP_FIRST_FREE, BLOCK_SLOT0);
 }
 
-/* ---- ports ------------------------------------------------------------------------------------------ */
+/* ---- blocks ------------------------------------------------------------------------------------------ */
 
-uint8_t *machine_port_page(uint32_t port, uint32_t page)
+static uint64_t block_ipa(uint32_t block)
 {
-    return (uint8_t *)(uintptr_t)(RINGS_IPA + ((uint64_t)port * NET_FRAMES_PER_CLIENT + page) * PAGE_BYTES);
+    static uint64_t first;
+
+    if (first == 0)
+        first = bh_ipa_alloc_2m(BLOCKS_MAX);
+    return first + (uint64_t)block * NET_BLOCK_BYTES;
 }
 
-slot_t machine_port_frame(uint32_t port, uint32_t page)
+uint8_t *machine_block(uint32_t block)
 {
-    return CAP_RINGS + port * NET_FRAMES_PER_CLIENT + page;
+    return (uint8_t *)(uintptr_t)block_ipa(block);
 }
 
-enum status machine_port_prepare(uint32_t port)
+slot_t machine_block_frame(uint32_t block)
 {
-    enum status status = OK;
+    return BLOCK_SLOT0 + block;
+}
 
-    machine_port_forget(port);
-    for (uint32_t i = 0; i < NET_FRAMES_PER_CLIENT && status == OK; i++)
-        status = bh_cspace_revoke(SLOT_CSPACE, machine_port_frame(port, i));
+enum status machine_block_resume(uint32_t block)
+{
+    return bh_map(machine_block_frame(block), block_ipa(block), RIGHT_READ | RIGHT_WRITE);
+}
+
+enum status machine_block_fetch(uint32_t block, slot_t memory, char *error, size_t error_bytes)
+{
+    slot_t untyped[IPC_CAPS_MAX], frame = machine_block_frame(block);
+    uint32_t count;
+    enum status status = mem_chunks_ask(memory, 1, untyped, &count, error, error_bytes);
+
     if (status != OK)
         return status;
-    memset(machine_port_page(port, 0), 0, (size_t)NET_FRAMES_PER_CLIENT * PAGE_BYTES);
-    return OK;
+    status = bh_cspace_delete(SLOT_CSPACE, frame);
+    if (status == OK)
+        status = bh_untyped_retype(untyped[0], CAP_FRAME, FRAME_2M, 1, SLOT_CSPACE, frame);
+    if (status == OK)
+        status = machine_block_resume(block);
+    if (status != OK)
+        snprintf(error, error_bytes, "mapping its memory: %s", bh_status_name(status));
+    bh_slot_drop(untyped[0]);
+    return status;
 }
+
+/* ---- ports ------------------------------------------------------------------------------------------- */
 
 slot_t machine_port_doorbell(uint32_t port)
 {
     slot_t slot = DOORBELL_SLOT0 + port;
     enum status status =
-        bh_cspace_mint(SLOT_CSPACE, SLOT_EVENTS, SLOT_CSPACE, slot, RIGHT_WRITE, EV_PORT(port));
+        bh_cspace_mint(SLOT_CSPACE, SLOT_EVENTS, SLOT_CSPACE, slot, RIGHT_WRITE, EV_BELL(port % PORT_BELLS));
 
     return status == OK || status == ERR_FULL ? slot : 0; /* ERR_FULL: it is there */
 }

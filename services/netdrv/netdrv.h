@@ -3,8 +3,9 @@
  * netdrv.h - the network driver's state: networks, the ports that VMs have on them, the uplink, the router
  *
  * A session (its number is the badge that the toolstack minted) is one interface of a VM; it has one of
- * PORTS_MAX places, each with two lanes (net_ring.h), and is a port of one network.  Ports that reach each
- * other on layer 2 have the same segment: a network, and within a bridge an access VLAN.
+ * PORTS_MAX places and is a port of one network.  Its two lanes (net_ring.h) are a quarter of its VM's block,
+ * 2 MiB of memory that the VM pays for.  Ports that reach each other on layer 2 have the same segment: a
+ * network, and within a bridge an access VLAN.
  */
 #ifndef NETDRV_NETDRV_H
 #define NETDRV_NETDRV_H
@@ -23,8 +24,8 @@
 #include "route.h"
 #include "stations.h"
 
-#define PORTS_MAX 16u
-#define PORTS_ALL ((1u << PORTS_MAX) - 1u)
+#define PORTS_MAX 64u
+#define BLOCKS_MAX PORTS_MAX    /* of so many VMs */
 #define SOURCE_UPLINK PORTS_MAX /* as the source of a packet */
 #define SOURCE_ROUTER (PORTS_MAX + 1u)
 #define PORT_NAME_BYTES 40u
@@ -32,6 +33,11 @@
 #define SESSION_LEAST 0x1000u /* vm_id << 8 | interface, vm_id from 16 up */
 #define NET_MTU 1500u
 #define NEVER UINT64_MAX
+
+/* A set of ports: a bit each. */
+typedef uint64_t ports_t;
+#define PORT_BIT(number) (UINT64_C(1) << (number))
+_Static_assert(PORTS_MAX <= 8 * sizeof(ports_t), "a bit for each port");
 
 /* Network number << 12 | access VLAN. */
 typedef uint16_t segment_t;
@@ -75,6 +81,8 @@ struct port_config {
 struct port {
     bool open;
     struct port_config config;
+    uint32_t block;  /* its VM's */
+    uint8_t *memory; /* its quarter of that */
     segment_t segment;
     uint64_t mac48;
     struct guard guard;
@@ -92,7 +100,7 @@ struct port {
     uint64_t resume_ms;     /* its next packet is looked at then, by its rate or its refusals; 0: now */
     uint32_t segments_sent; /* of its packet that waits, when it is cut for its receiver */
     /* How long others have waited for room in `to`: see port_wait(). */
-    uint32_t waiting;       /* bit per port whose next packet waits */
+    ports_t waiting;        /* those whose next packet waits */
     bool stalled;           /* nobody waits for it until it takes packets again */
     uint32_t stalled_at;    /* its lane's position then */
     uint64_t patience_us;   /* what is left */
@@ -100,16 +108,16 @@ struct port {
 };
 
 struct uplink {
-    bool kick;        /* nic_send was used: nic_kick */
-    uint32_t waiting; /* bit per port whose next packet waits for room in the NIC's queue */
+    bool kick;       /* nic_send was used: nic_kick */
+    ports_t waiting; /* those whose next packet waits for room in the NIC's queue */
     struct bucket flood;
     struct counters in, out;
 };
 
 struct netdrv {
     struct port ports[PORTS_MAX];
-    uint32_t members[NETWORKS_MAX]; /* bit per open port of each network */
-    struct stations stations;       /* who was heard on the uplink */
+    ports_t members[NETWORKS_MAX]; /* the open ports of each network */
+    struct stations stations;      /* who was heard on the uplink */
     struct uplink uplink;
     struct router router;
     bool router_used;
@@ -120,10 +128,10 @@ struct netdrv {
 
     uint32_t generation;  /* of the lanes made last, over all restarts */
     struct copies copies; /* of the sessions, in the persistent pages */
-    uint32_t again;       /* bit per port: it may have packets for us now */
-    uint32_t news;        /* bit per port: there are new packets in its lane */
-    uint32_t room;        /* bit per port: there is new room in its vmm's lane */
-    uint32_t timed;       /* bit per port: somebody waits for it, or it for the clock; perhaps no longer */
+    ports_t again;        /* they may have packets for us now */
+    ports_t news;         /* there are new packets in their lanes */
+    ports_t room;         /* there is new room in their vmms' lanes */
+    ports_t timed;        /* somebody waits for them, or they for the clock; perhaps no longer */
     uint32_t turn;        /* the port that is served first next time */
     uint64_t now_us, now_ms;
     uint64_t next_tick_ms;
@@ -159,7 +167,8 @@ segment_t segment_of_tag(uint16_t tag);
 enum status segment_check(uint32_t network, uint32_t vlan, char *error, size_t error_bytes) BH_NODISCARD;
 
 /* ---- session.c: who is plugged in where ---- */
-enum status session_open(struct netdrv *drv, const struct port_config *config, char *error,
+/* `memory`: the session at mem for the block of its VM's interfaces, needed only during the call. */
+enum status session_open(struct netdrv *drv, const struct port_config *config, slot_t memory, char *error,
                          size_t error_bytes) BH_NODISCARD;
 enum status session_close(struct netdrv *drv, uint32_t session, char *error, size_t error_bytes) BH_NODISCARD;
 /* A session whose link is down becomes another port, on whichever network, with the same MAC; its link goes
@@ -177,10 +186,20 @@ static inline uint32_t port_number(const struct netdrv *drv, const struct port *
 {
     return (uint32_t)(port - drv->ports);
 }
+/* Of a set that is not empty. */
+static inline uint32_t port_lowest(ports_t ports)
+{
+    return (uint32_t)__builtin_ctzll(ports);
+}
+/* Page 0 .. NET_INTERFACE_BYTES / NET_PAGE_BYTES - 1 of its lanes, as net_ring.h orders them. */
+static inline uint8_t *port_page(const struct port *port, uint32_t page)
+{
+    return port->memory + (size_t)page * NET_PAGE_BYTES;
+}
 
 /* ---- persist.c: sessions, over a restart of ours ---- */
 struct persist_session {
-    uint8_t port;
+    uint8_t port, block;
     struct port_config config;
     uint32_t learned; /* guard.h */
     uint64_t learned_until_ms;

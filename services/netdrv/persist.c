@@ -7,7 +7,7 @@
 #include "netdrv.h"
 
 #define PERSIST_MAGIC 0x5354454eu /* "NETS" */
-#define PERSIST_VERSION 1u
+#define PERSIST_VERSION 2u
 #define COPY_BYTES (PERSIST_SESSION_BYTES / 2u)
 
 struct record {
@@ -35,6 +35,7 @@ void persist_save(struct netdrv *drv)
         if (!port->open)
             continue;
         saved->port = (uint8_t)i;
+        saved->block = (uint8_t)port->block;
         memcpy(&saved->config, &port->config, sizeof(saved->config));
         saved->learned = port->guard.learned;
         saved->learned_until_ms = port->guard.learned_until_ms;
@@ -43,7 +44,8 @@ void persist_save(struct netdrv *drv)
     copies_end(&drv->copies, record_bytes(record));
 }
 
-/* What decides memory safety is judged again: the page was ours alone, but we died. */
+/* What decides memory safety is judged again, here and in session_recover(): the page was ours alone, but we
+ * died. */
 static void session_tame(struct persist_session *saved)
 {
     struct port_config *config = &saved->config;

@@ -42,7 +42,7 @@ void port_attached(struct netdrv *drv, struct port *port)
     port->stalled = false;
     port->patience_us = PATIENCE_US;
     port->patience_from = drv->now_us;
-    drv->again |= 1u << port_number(drv, port);
+    drv->again |= PORT_BIT(port_number(drv, port));
 }
 
 /* Everybody who waited for this port looks again. */
@@ -71,8 +71,8 @@ static bool port_wait(struct netdrv *drv, struct port *port, uint32_t source, ui
     }
     if (port->stalled)
         return false;
-    port->waiting |= 1u << source;
-    drv->timed |= 1u << port_number(drv, port);
+    port->waiting |= PORT_BIT(source);
+    drv->timed |= PORT_BIT(port_number(drv, port));
     if (!net_producer_may_sleep(&port->to, net_pages_count(length)))
         waiting_end(drv, port); /* room came meanwhile: it is taken in the next pass */
     return true;
@@ -82,8 +82,8 @@ uint64_t ports_next_us(const struct netdrv *drv)
 {
     uint64_t next = NEVER;
 
-    for (uint32_t left = drv->timed; left != 0; left &= left - 1u) {
-        const struct port *port = &drv->ports[__builtin_ctz(left)];
+    for (ports_t left = drv->timed; left != 0; left &= left - 1u) {
+        const struct port *port = &drv->ports[port_lowest(left)];
         uint64_t at = port->waiting ? port->patience_from + port->patience_us : NEVER;
 
         if (port->resume_ms && port->resume_ms * 1000u < at)
@@ -96,9 +96,9 @@ uint64_t ports_next_us(const struct netdrv *drv)
 
 void ports_clock(struct netdrv *drv)
 {
-    for (uint32_t left = drv->timed; left != 0; left &= left - 1u) {
-        uint32_t bit = left & -left;
-        struct port *port = &drv->ports[__builtin_ctz(left)];
+    for (ports_t left = drv->timed; left != 0; left &= left - 1u) {
+        ports_t bit = left & -left;
+        struct port *port = &drv->ports[port_lowest(left)];
 
         if (port->resume_ms && port->resume_ms <= drv->now_ms) {
             port->resume_ms = 0;
@@ -113,13 +113,13 @@ void ports_clock(struct netdrv *drv)
 
 void port_rang(struct netdrv *drv, uint32_t number)
 {
-    drv->again |= 1u << number;
+    drv->again |= PORT_BIT(number);
     waiting_end(drv, &drv->ports[number]);
 }
 
 void port_detach(struct netdrv *drv, struct port *port)
 {
-    uint32_t bit = 1u << port_number(drv, port);
+    ports_t bit = PORT_BIT(port_number(drv, port));
 
     waiting_end(drv, port);
     port->attached = false;
@@ -202,11 +202,11 @@ static enum fate put(struct netdrv *drv, struct port *port, uint32_t source, con
     descriptor.offload = packet->offload;
     if (!(port->features & FEATURE_GUEST_CHECKSUM))
         descriptor.offload.flags = 0;
-    pages_fill(machine_port_page(number, NET_FRAMES_PER_LANE + 1u), &descriptor, packet);
+    pages_fill(port_page(port, NET_PAGES_PER_LANE + 1u), &descriptor, packet);
     net_ring_put(&port->to, &descriptor);
     port->to_vm.packets++;
     port->to_vm.bytes += packet->length;
-    drv->news |= 1u << number;
+    drv->news |= PORT_BIT(number);
     return FATE_DONE;
 }
 
@@ -262,10 +262,9 @@ enum fate port_deliver(struct netdrv *drv, struct port *port, uint32_t source, s
 /* ---- from the vmm ------------------------------------------------------------------------------- */
 
 /* Pages that follow one another are one piece. */
-static bool packet_read(const struct netdrv *drv, const struct port *port, const struct net_descriptor *d,
-                        struct packet *packet)
+static bool packet_read(const struct port *port, const struct net_descriptor *d, struct packet *packet)
 {
-    const uint8_t *pool = machine_port_page(port_number(drv, port), 1);
+    const uint8_t *pool = port_page(port, 1);
     struct packet_piece pieces[NET_PACKET_PAGES];
     uint32_t count = 0, pages = net_pages_count(d->length);
 
@@ -281,7 +280,7 @@ static bool packet_read(const struct netdrv *drv, const struct port *port, const
 static void port_rest(struct netdrv *drv, struct port *port, uint64_t wait_ms)
 {
     port->resume_ms = drv->now_ms + wait_ms;
-    drv->timed |= 1u << port_number(drv, port);
+    drv->timed |= PORT_BIT(port_number(drv, port));
 }
 
 void port_refused(struct netdrv *drv, struct port *port)
@@ -338,7 +337,7 @@ static bool packet_handle(struct netdrv *drv, struct port *port, const struct ne
     struct packet packet;
     struct inet in;
 
-    if (!packet_read(drv, port, descriptor, &packet)) {
+    if (!packet_read(port, descriptor, &packet)) {
         port->from_vm.dropped_malformed++;
         port_refused(drv, port);
         return true;
@@ -390,13 +389,13 @@ static bool lane_drain(struct netdrv *drv, struct port *port)
         port_refused(drv, port);
     net_ring_done(&port->from);
     if (done + bad > 0)
-        drv->room |= 1u << port_number(drv, port);
+        drv->room |= PORT_BIT(port_number(drv, port));
     return stays || port->resume_ms || (done < PASS_PACKETS && net_consumer_may_sleep(&port->from));
 }
 
 void port_pump(struct netdrv *drv, struct port *port)
 {
-    uint32_t bit = 1u << port_number(drv, port);
+    ports_t bit = PORT_BIT(port_number(drv, port));
 
     if (!port->attached || port->resume_ms) {
         drv->again &= ~bit;

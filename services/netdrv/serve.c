@@ -57,38 +57,44 @@ static void config_read(const bh_NetOpenRequest *request, struct port_config *co
     memcpy(config->ipv6, request->ipv6, sizeof(config->ipv6));
 }
 
-static void open_or_replug(struct rpc_call *call, const bh_NetOpenRequest *request, bh_NetStatus *reply,
-                           enum status (*act)(struct netdrv *drv, const struct port_config *config,
-                                              char *error, size_t error_bytes))
+/* False: the reply says why not. */
+static bool request_take(const struct rpc_call *call, const bh_NetOpenRequest *request,
+                         struct port_config *config, bh_NetStatus *reply)
 {
-    struct port_config config;
-
-    caps_drop(call);
     if (!is_toolstack(call, reply))
-        return;
-    config_read(request, &config);
-    if (network_find(request->network, &config.network) != OK) {
+        return false;
+    config_read(request, config);
+    if (network_find(request->network, &config->network) != OK) {
         reply->status = ERR_EXIST;
         snprintf(reply->error, sizeof(reply->error), "there is no network %s", request->network);
-        return;
+        return false;
     }
     if (request->vlan > UINT16_MAX) {
         reply->status = ERR_ARG;
         snprintf(reply->error, sizeof(reply->error), "%u is no VLAN", (unsigned)request->vlan);
-        return;
+        return false;
     }
-    config.vlan = (uint16_t)request->vlan;
-    reply->status = act(call->context, &config, reply->error, sizeof(reply->error));
+    config->vlan = (uint16_t)request->vlan;
+    return true;
 }
 
 void net_on_open(struct rpc_call *call, const bh_NetOpenRequest *request, bh_NetStatus *reply)
 {
-    open_or_replug(call, request, reply, session_open);
+    struct port_config config;
+    slot_t memory = call->in_count ? call->in[0] : 0;
+
+    if (request_take(call, request, &config, reply))
+        reply->status = session_open(call->context, &config, memory, reply->error, sizeof(reply->error));
+    caps_drop(call);
 }
 
 void net_on_replug(struct rpc_call *call, const bh_NetOpenRequest *request, bh_NetStatus *reply)
 {
-    open_or_replug(call, request, reply, session_replug);
+    struct port_config config;
+
+    caps_drop(call);
+    if (request_take(call, request, &config, reply))
+        reply->status = session_replug(call->context, &config, reply->error, sizeof(reply->error));
 }
 
 void net_on_close(struct rpc_call *call, const bh_NetCloseRequest *request, bh_NetStatus *reply)
@@ -106,7 +112,7 @@ void net_on_link(struct rpc_call *call, const bh_NetLinkRequest *request, bh_Net
             session_link(call->context, request->session, request->up, reply->error, sizeof(reply->error));
 }
 
-/* ---- Attach, Pool -------------------------------------------------------------------------------- */
+/* ---- Attach -------------------------------------------------------------------------------------- */
 
 static enum status attach_refuse(struct rpc_call *call, bh_NetAttachReply *reply, enum status status,
                                  const char *why)
@@ -140,8 +146,7 @@ static enum status attach(struct rpc_call *call, uint64_t features, bh_NetAttach
     memcpy(reply->mac, port->config.mac, sizeof(reply->mac));
     reply->mtu = NET_MTU;
     reply->link = port->config.link;
-    call->out[call->out_count++] = machine_port_frame(port_number(drv, port), 0);
-    call->out[call->out_count++] = machine_port_frame(port_number(drv, port), NET_FRAMES_PER_LANE);
+    call->out[call->out_count++] = machine_block_frame(port->block);
     call->out[call->out_count++] = doorbell;
     return OK;
 }
@@ -149,21 +154,6 @@ static enum status attach(struct rpc_call *call, uint64_t features, bh_NetAttach
 void net_on_attach(struct rpc_call *call, const bh_NetAttachRequest *request, bh_NetAttachReply *reply)
 {
     reply->status = attach(call, request->features, reply);
-}
-
-void net_on_pool(struct rpc_call *call, const bh_NetPoolRequest *request, bh_NetPoolReply *reply)
-{
-    struct netdrv *drv = call->context;
-    struct port *port = session_find(drv, call->badge);
-
-    caps_drop(call);
-    reply->status = !port ? ERR_EXIST : request->first >= NET_FRAMES_PER_CLIENT ? ERR_ARG : OK;
-    if (reply->status != OK)
-        return;
-    for (uint32_t page = request->first; page < NET_FRAMES_PER_CLIENT && call->out_count < IPC_CAPS_MAX;
-         page++)
-        call->out[call->out_count++] = machine_port_frame(port_number(drv, port), page);
-    reply->count = call->out_count;
 }
 
 /* ---- Info, Network -------------------------------------------------------------------------------- */
@@ -259,7 +249,7 @@ void net_on_network(struct rpc_call *call, const bh_NetNetworkRequest *request, 
     config = network_config(request->index);
     snprintf(reply->name, sizeof(reply->name), "%s", config->name);
     snprintf(reply->mode, sizeof(reply->mode), "%s", modes[config->mode]);
-    reply->ports = (uint32_t)__builtin_popcount(drv->members[request->index]);
+    reply->ports = (uint32_t)__builtin_popcountll(drv->members[request->index]);
     if (config->mode == NETWORK_BRIDGE)
         bridge_tell(drv, config, reply);
     else

@@ -7,9 +7,9 @@
 
 #include "machine.h"
 
-/* The capability of a port's frame: it stays ours. */
-slot_t machine_port_frame(uint32_t port, uint32_t page);
-/* A session on our events that signals EV_PORT(port); 0: it cannot be had. */
+/* The capability of a block's Frame: it stays ours. */
+slot_t machine_block_frame(uint32_t block);
+/* A session on our events that signals the port's EV_BELL; 0: it cannot be had. */
 slot_t machine_port_doorbell(uint32_t port);
 /* From now on this is the Notification of the port's vmm; `slot` is empty afterwards, and free. */
 enum status machine_port_notify(uint32_t port, slot_t slot) BH_NODISCARD;

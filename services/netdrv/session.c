@@ -2,8 +2,8 @@
 /*
  * session.c - who is plugged in where
  *
- * Always true:  a session's number is unique, and so is an address within its segment; a place is given away
- * again only after everything that its last holder had of it was revoked.
+ * Always true:  a session's number is unique, and so is an address within its segment; the open sessions of a
+ * VM, and no others, share its block.
  */
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +34,53 @@ static struct port *place_find(struct netdrv *drv)
     return NULL;
 }
 
+/* ---- blocks ------------------------------------------------------------------------------------ */
+
+/* The block of this session's VM, while another session of it is open; else BLOCKS_MAX. */
+static uint32_t block_of_vm(const struct netdrv *drv, uint32_t session)
+{
+    for (uint32_t i = 0; i < PORTS_MAX; i++)
+        if (drv->ports[i].open && drv->ports[i].config.session >> 8 == session >> 8)
+            return drv->ports[i].block;
+    return BLOCKS_MAX;
+}
+
+static bool block_is_used(const struct netdrv *drv, uint32_t block)
+{
+    for (uint32_t i = 0; i < PORTS_MAX; i++)
+        if (drv->ports[i].open && drv->ports[i].block == block)
+            return true;
+    return false;
+}
+
+/* There is a free one for each free port. */
+static uint32_t block_find(const struct netdrv *drv)
+{
+    uint32_t block = 0;
+
+    while (block < BLOCKS_MAX - 1u && block_is_used(drv, block))
+        block++;
+    return block;
+}
+
+static enum status block_open(struct netdrv *drv, uint32_t session, slot_t memory, uint32_t *block,
+                              char *error, size_t error_bytes)
+{
+    char why[100];
+    enum status status;
+
+    *block = block_of_vm(drv, session);
+    if (*block != BLOCKS_MAX)
+        return OK;
+    *block = block_find(drv);
+    status = machine_block_fetch(*block, memory, why, sizeof(why));
+    if (status != OK)
+        snprintf(error, error_bytes, "the memory of session 0x%x: %s", (unsigned)session, why);
+    return status;
+}
+
+/* ---- Open, Close ------------------------------------------------------------------------------- */
+
 static enum status mac_check(const struct netdrv *drv, const struct port_config *config, char *error,
                              size_t error_bytes)
 {
@@ -59,6 +106,11 @@ static enum status open_check(struct netdrv *drv, const struct port_config *conf
 
     if (config->session < SESSION_LEAST) {
         snprintf(error, error_bytes, "%u cannot be the number of a session", (unsigned)config->session);
+        return ERR_ARG;
+    }
+    if ((config->session & 0xffu) >= NET_BLOCK_INTERFACES) {
+        snprintf(error, error_bytes, "session 0x%x: a VM has at most %u interfaces",
+                 (unsigned)config->session, NET_BLOCK_INTERFACES);
         return ERR_ARG;
     }
     if (session_find(drv, config->session)) {
@@ -92,11 +144,14 @@ static void limit_configure(struct rate_limit *limit, const struct rates *rates,
     rate_limit_init(limit, rates->bytes, rates->bytes_burst, rates->packets, rates->packets_burst, now_ms);
 }
 
-static void port_configure(struct netdrv *drv, struct port *port, const struct port_config *config)
+static void port_configure(struct netdrv *drv, struct port *port, const struct port_config *config,
+                           uint32_t block)
 {
     memset(port, 0, sizeof(*port));
     port->open = true;
     port->config = *config;
+    port->block = block;
+    port->memory = machine_block(block) + (config->session & 0xffu) * NET_INTERFACE_BYTES;
     port->segment = SEGMENT(config->network, config->vlan);
     port->mac48 = mac48(config->mac);
     guard_configure(&port->guard, config);
@@ -104,23 +159,21 @@ static void port_configure(struct netdrv *drv, struct port *port, const struct p
     limit_configure(&port->to_limit, &config->to_vm, drv->now_ms);
     bucket_init(&port->flood, FLOOD_RATE, FLOOD_BURST, drv->now_ms);
     bucket_init(&port->refusals, REFUSALS_RATE, REFUSALS_BURST, drv->now_ms);
-    drv->members[config->network] |= 1u << port_number(drv, port);
+    drv->members[config->network] |= PORT_BIT(port_number(drv, port));
 }
 
-enum status session_open(struct netdrv *drv, const struct port_config *config, char *error,
+enum status session_open(struct netdrv *drv, const struct port_config *config, slot_t memory, char *error,
                          size_t error_bytes)
 {
     enum status status = open_check(drv, config, error, error_bytes);
     struct port *port = place_find(drv);
+    uint32_t block;
 
+    if (status == OK)
+        status = block_open(drv, config->session, memory, &block, error, error_bytes);
     if (status != OK)
         return status;
-    status = machine_port_prepare(port_number(drv, port));
-    if (status != OK) {
-        snprintf(error, error_bytes, "the buffers of session 0x%x cannot be had", (unsigned)config->session);
-        return status;
-    }
-    port_configure(drv, port, config);
+    port_configure(drv, port, config, block);
     persist_save(drv);
     return OK;
 }
@@ -136,7 +189,7 @@ enum status session_close(struct netdrv *drv, uint32_t session, char *error, siz
     uint32_t number = port_number(drv, port);
 
     port_detach(drv, port);
-    drv->members[port->config.network] &= ~(1u << number);
+    drv->members[port->config.network] &= ~PORT_BIT(number);
     port->open = false;
     machine_port_forget(number);
     gateway_port_closed(drv, number);
@@ -146,25 +199,23 @@ enum status session_close(struct netdrv *drv, uint32_t session, char *error, siz
 
 /* ---- lanes ------------------------------------------------------------------------------------- */
 
-static struct net_ring *lane_ring(uint32_t number, uint32_t lane)
+static struct net_ring *lane_ring(const struct port *port, uint32_t lane)
 {
-    return (struct net_ring *)(void *)machine_port_page(number, lane * NET_FRAMES_PER_LANE);
+    return (struct net_ring *)(void *)port_page(port, lane * NET_PAGES_PER_LANE);
 }
 
 /* The vmm finds another generation in its lanes, and attaches again. */
 static void lanes_end(struct netdrv *drv, struct port *port)
 {
-    uint32_t number = port_number(drv, port);
-
     drv->generation++;
     for (uint32_t lane = 0; lane < 2; lane++)
-        __atomic_store_n(&lane_ring(number, lane)->generation, drv->generation, __ATOMIC_RELEASE);
-    machine_port_signal(number);
+        __atomic_store_n(&lane_ring(port, lane)->generation, drv->generation, __ATOMIC_RELEASE);
+    machine_port_signal(port_number(drv, port));
 }
 
 enum status session_attach(struct netdrv *drv, struct port *port, uint64_t features)
 {
-    struct net_ring *from = lane_ring(port_number(drv, port), 0), *to = lane_ring(port_number(drv, port), 1);
+    struct net_ring *from = lane_ring(port, 0), *to = lane_ring(port, 1);
     enum status status;
 
     port_detach(drv, port);
@@ -200,7 +251,7 @@ enum status session_link(struct netdrv *drv, uint32_t session, bool up, char *er
 static enum status replug_check(struct netdrv *drv, struct port *port, const struct port_config *config,
                                 char *error, size_t error_bytes)
 {
-    uint32_t member = 1u << port_number(drv, port);
+    ports_t member = PORT_BIT(port_number(drv, port));
     enum status status;
 
     if (port->config.link) {
@@ -235,9 +286,9 @@ enum status session_replug(struct netdrv *drv, const struct port_config *config,
     if (status != OK)
         return status;
     port_detach(drv, port);
-    drv->members[port->config.network] &= ~(1u << number);
+    drv->members[port->config.network] &= ~PORT_BIT(number);
     gateway_port_closed(drv, number);
-    port_configure(drv, port, config);
+    port_configure(drv, port, config, port->block);
     port->from_vm = from_vm;
     port->to_vm = to_vm;
     persist_save(drv);
@@ -247,11 +298,24 @@ enum status session_replug(struct netdrv *drv, const struct port_config *config,
 
 /* ---- after a restart of ours ------------------------------------------------------------------- */
 
+/* What decides memory safety is judged again: the page was ours alone, but we died. */
+static bool recover_check(const struct netdrv *drv, const struct persist_session *saved)
+{
+    return saved->port < PORTS_MAX && !drv->ports[saved->port].open && saved->block < BLOCKS_MAX &&
+           (saved->config.session & 0xffu) < NET_BLOCK_INTERFACES &&
+           saved->config.network < networks_config.network_count;
+}
+
 static void port_recover(struct netdrv *drv, const struct persist_session *saved)
 {
     struct port *port = &drv->ports[saved->port];
 
-    port_configure(drv, port, &saved->config);
+    if (!block_is_used(drv, saved->block) && machine_block_resume(saved->block) != OK) {
+        machine_log("session 0x%x (%s) ends: its memory is gone", (unsigned)saved->config.session,
+                    saved->config.name);
+        return;
+    }
+    port_configure(drv, port, &saved->config, saved->block);
     port->guard.learned = saved->learned;
     port->guard.learned_until_ms = saved->learned_until_ms;
     lanes_end(drv, port);
@@ -261,13 +325,12 @@ static void port_recover(struct netdrv *drv, const struct persist_session *saved
 
 void session_recover(struct netdrv *drv)
 {
-    struct persist_session saved[PORTS_MAX];
+    static struct persist_session saved[PORTS_MAX]; /* too much for a stack */
     uint32_t count = persist_load(drv, saved, &drv->generation);
 
     drv->generation = (drv->generation / GENERATIONS_PER_START + 1u) * GENERATIONS_PER_START;
     for (uint32_t i = 0; i < count; i++)
-        if (saved[i].port < PORTS_MAX && !drv->ports[saved[i].port].open &&
-            saved[i].config.network < networks_config.network_count)
+        if (recover_check(drv, &saved[i]))
             port_recover(drv, &saved[i]);
     for (uint32_t i = 0; i < PORTS_MAX; i++)
         if (!drv->ports[i].open)

@@ -7,7 +7,7 @@
  */
 #include "netdrv.h"
 
-static uint32_t segment_members(const struct netdrv *drv, segment_t segment)
+static ports_t segment_members(const struct netdrv *drv, segment_t segment)
 {
     uint32_t network = segment >> 12;
 
@@ -17,8 +17,8 @@ static uint32_t segment_members(const struct netdrv *drv, segment_t segment)
 /* The port with this address in this segment, or NULL. */
 static struct port *port_of(struct netdrv *drv, segment_t segment, uint64_t mac)
 {
-    for (uint32_t left = segment_members(drv, segment); left != 0; left &= left - 1u) {
-        struct port *port = &drv->ports[__builtin_ctz(left)];
+    for (ports_t left = segment_members(drv, segment); left != 0; left &= left - 1u) {
+        struct port *port = &drv->ports[port_lowest(left)];
 
         if (port->mac48 == mac && port->segment == segment)
             return port;
@@ -28,8 +28,8 @@ static struct port *port_of(struct netdrv *drv, segment_t segment, uint64_t mac)
 
 bool switch_owns(const struct netdrv *drv, segment_t segment, uint64_t mac)
 {
-    for (uint32_t left = segment_members(drv, segment); left != 0; left &= left - 1u) {
-        const struct port *port = &drv->ports[__builtin_ctz(left)];
+    for (ports_t left = segment_members(drv, segment); left != 0; left &= left - 1u) {
+        const struct port *port = &drv->ports[port_lowest(left)];
 
         if (port->mac48 == mac && port->segment == segment)
             return true;
@@ -61,8 +61,8 @@ static void flood(struct netdrv *drv, uint32_t source, segment_t segment, struct
 {
     uint16_t tag;
 
-    for (uint32_t left = segment_members(drv, segment); left != 0; left &= left - 1u) {
-        struct port *port = &drv->ports[__builtin_ctz(left)];
+    for (ports_t left = segment_members(drv, segment); left != 0; left &= left - 1u) {
+        struct port *port = &drv->ports[port_lowest(left)];
 
         if (port->segment == segment && port_number(drv, port) != source)
             (void)port_deliver(drv, port, SOURCE_ROUTER, packet, in);

@@ -55,7 +55,7 @@ static bool send_one(struct netdrv *drv, struct packet *packet, uint16_t tag)
 static enum fate no_room(struct netdrv *drv, uint32_t source)
 {
     if (source < PORTS_MAX) {
-        drv->uplink.waiting |= 1u << source;
+        drv->uplink.waiting |= PORT_BIT(source);
         return FATE_WAIT;
     }
     drv->uplink.out.dropped_full++;

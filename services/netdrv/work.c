@@ -13,16 +13,20 @@ void work_clock(struct netdrv *drv)
     drv->now_ms = drv->now_us / 1000u;
 }
 
+/* Two ports have one bell: who did not ring it is looked at in vain. */
 void work_events(struct netdrv *drv, uint64_t events)
 {
+    uint32_t bells;
+
     if (events & EV_IRQ)
         nic_interrupt();
     if (events & EV_FAULT)
         nic_fault();
     if (events & (EV_IRQ | EV_FAULT))
         uplink_event(drv);
-    for (uint32_t left = (uint32_t)(events / EV_PORT(0)) & PORTS_ALL; left != 0; left &= left - 1u)
-        port_rang(drv, (uint32_t)__builtin_ctz(left));
+    bells = (uint32_t)(events / EV_BELL(0));
+    for (ports_t left = bells | (ports_t)bells << PORT_BELLS; left != 0; left &= left - 1u)
+        port_rang(drv, port_lowest(left));
 }
 
 /* Is it one of those, and asleep?  A vmm that sleeps for packets only does not want to hear of room. */
@@ -36,8 +40,8 @@ static bool must_signal(const struct netdrv *drv, uint32_t number)
 
 static void vmms_signal(struct netdrv *drv)
 {
-    for (uint32_t left = drv->news | drv->room; left != 0; left &= left - 1u) {
-        uint32_t number = (uint32_t)__builtin_ctz(left);
+    for (ports_t left = drv->news | drv->room; left != 0; left &= left - 1u) {
+        uint32_t number = port_lowest(left);
 
         if (must_signal(drv, number))
             machine_port_signal(number);
@@ -46,16 +50,16 @@ static void vmms_signal(struct netdrv *drv)
     drv->room = 0;
 }
 
-static void pump(struct netdrv *drv, uint32_t ports)
+static void pump(struct netdrv *drv, ports_t ports)
 {
     for (; ports != 0; ports &= ports - 1u)
-        port_pump(drv, &drv->ports[__builtin_ctz(ports)]);
+        port_pump(drv, &drv->ports[port_lowest(ports)]);
 }
 
 /* From `turn` on, around. */
 static void ports_pump(struct netdrv *drv)
 {
-    uint32_t todo = drv->again, first = todo & -(1u << drv->turn);
+    ports_t todo = drv->again, first = todo & -PORT_BIT(drv->turn);
 
     pump(drv, first);
     pump(drv, todo & ~first);

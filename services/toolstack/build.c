@@ -16,6 +16,8 @@
 #include "image_names.h"
 #include "init_rpc.h"
 #include "mem_rpc.h"
+#include "mem_session.h"
+#include "net_ring.h"
 #include "net_rpc.h"
 #include "ram_volume.h"
 #include "sched_rpc.h"
@@ -63,6 +65,15 @@ static uint32_t step_net(uint32_t index)
 static uint32_t step_image(uint32_t index)
 {
     return (uint32_t)STEP_IMAGE0 << index;
+}
+
+/* Sessions that were lent for a call, and what came back unasked. */
+static void caps_drop(const struct rpc_caps *caps)
+{
+    for (uint32_t i = 0; i < caps->in_count; i++)
+        bh_slot_drop(caps->in[i]);
+    for (uint32_t i = 0; i < caps->out_count; i++)
+        bh_slot_drop(caps->out[i]);
 }
 
 static void step_begin(struct toolstack *ts, struct vm *vm, uint32_t step)
@@ -166,9 +177,7 @@ static enum status vm_open_disk(struct toolstack *ts, struct vm *vm, uint32_t in
     snprintf(what, sizeof what, "disk %s", disk->vdev);
     step_begin(ts, vm, step_disk(index));
     status = blk_rpc_open(CAP_BLK, &request, &reply, &caps, bh_after_ms(BUILD_MS));
-    bh_slot_drop(caps.in[0]);
-    for (uint32_t i = 0; i < caps.out_count; i++)
-        bh_slot_drop(caps.out[i]);
+    caps_drop(&caps);
     return judge(status, reply.status, reply.error, what, error);
 }
 
@@ -232,19 +241,36 @@ static enum status net_describe(const struct vm *vm, uint32_t index, const bh_Vi
     return OK;
 }
 
+/* The block that its interfaces share with netdrv is a session of its own at mem; netdrv gets it with
+ * Net.Open, to fetch the memory for the first one. */
+static enum status vm_open_net_block(struct toolstack *ts, struct vm *vm, char *error)
+{
+    bh_MemOpenRequest request = {.vm_id = NET_BLOCK_SESSION(vm_id(vm)), .quota_bytes = NET_BLOCK_BYTES};
+    bh_MemStatus reply;
+
+    step_begin(ts, vm, STEP_NET_BLOCK);
+    enum status status = mem_rpc_open(CAP_MEM, &request, &reply, NULL, bh_after_ms(ASK_MS));
+
+    return judge(status, reply.status, reply.error, "vif: memory", error);
+}
+
 static enum status vm_open_net(struct toolstack *ts, struct vm *vm, uint32_t index, char *error)
 {
     bh_NetOpenRequest request;
     bh_NetStatus reply;
+    struct rpc_caps caps = {.in_count = 1};
     char what[32];
 
     snprintf(what, sizeof what, "vif %u", (unsigned)index);
     enum status status = net_describe(vm, index, &vm->config.vifs[index], &request, what, error);
 
+    if (status == OK)
+        status = judge(memory_session_mint(NET_BLOCK_SESSION(vm_id(vm)), &caps.in[0]), OK, "", what, error);
     if (status != OK)
         return status;
     step_begin(ts, vm, step_net(index));
-    status = net_rpc_open(CAP_NET, &request, &reply, NULL, bh_after_ms(ASK_MS));
+    status = net_rpc_open(CAP_NET, &request, &reply, &caps, bh_after_ms(BUILD_MS));
+    caps_drop(&caps);
     status = judge(status, reply.status, reply.error, what, error);
     if (status == OK && vm->config.vifs[index].detached)
         status = vm_net_unplug(vm, index, error);
@@ -331,9 +357,7 @@ static enum status vm_make_domain(struct toolstack *ts, struct vm *vm, const bh_
     enum status status = memory_session_mint(vm_id(vm), &caps.in[0]);
     if (status == OK)
         status = init_rpc_create_vmm(CAP_INIT, &request, &reply, &caps, bh_after_ms(BUILD_MS));
-    bh_slot_drop(caps.in[0]);
-    for (uint32_t i = 0; i < caps.out_count; i++)
-        bh_slot_drop(caps.out[i]);
+    caps_drop(&caps);
 
     status = judge(status, reply.status, reply.error, "domain", error);
     return status == OK ? vm_configure(vm, &reply, error) : status;
@@ -359,6 +383,8 @@ static enum status vm_build(struct toolstack *ts, struct vm *vm, char *error)
         status = vm_open_disk(ts, vm, i, error);
     for (uint32_t i = 0; status == OK && i < VMM_IMAGES_MAX; i++)
         status = vm_open_image(ts, vm, i, error);
+    if (status == OK && vm->config.vifs_count > 0)
+        status = vm_open_net_block(ts, vm, error);
     for (uint32_t i = 0; status == OK && i < vm->config.vifs_count; i++)
         status = vm_open_net(ts, vm, i, error);
     if (status == OK)
@@ -416,13 +442,24 @@ static enum status undo_image(const struct vm *vm, uint32_t index, char *error)
     return undo_disk(vm, IMAGE_DISK_FIRST + index, error);
 }
 
-static enum status undo_ram(const struct vm *vm, uint32_t index, char *error)
+static enum status memory_close(uint32_t session, const char *what, char *error)
 {
-    bh_MemCloseRequest request = {.vm_id = RAM_VOLUME_SESSION(vm_id(vm), index)};
+    bh_MemCloseRequest request = {.vm_id = session};
     bh_MemStatus reply;
     enum status status = mem_rpc_close(CAP_MEM, &request, &reply, NULL, bh_after_ms(BUILD_MS));
 
-    return judge(status, reply.status, reply.error, "disk: memory", error);
+    return judge(status, reply.status, reply.error, what, error);
+}
+
+static enum status undo_ram(const struct vm *vm, uint32_t index, char *error)
+{
+    return memory_close(RAM_VOLUME_SESSION(vm_id(vm), index), "disk: memory", error);
+}
+
+static enum status undo_net_block(const struct vm *vm, uint32_t unused, char *error)
+{
+    (void)unused;
+    return memory_close(NET_BLOCK_SESSION(vm_id(vm)), "vif: memory", error);
 }
 
 static enum status undo_net(const struct vm *vm, uint32_t index, char *error)
@@ -465,12 +502,8 @@ static enum status undo_domain(const struct vm *vm, uint32_t unused, char *error
 
 static enum status undo_memory(const struct vm *vm, uint32_t unused, char *error)
 {
-    bh_MemCloseRequest request = {.vm_id = vm_id(vm)};
-    bh_MemStatus reply;
-    enum status status = mem_rpc_close(CAP_MEM, &request, &reply, NULL, bh_after_ms(BUILD_MS));
-
     (void)unused;
-    return judge(status, reply.status, reply.error, "memory", error);
+    return memory_close(vm_id(vm), "memory", error);
 }
 
 /* A service may be restarting just now, or still have requests in a device: try again before giving up aloud.
@@ -517,8 +550,10 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
     undo(ts, vm, STEP_CONSOLE, keep_focus, undo_console);
     undo(ts, vm, STEP_SCHED, 0, undo_sched);
     undo(ts, vm, STEP_DOMAIN, 0, undo_domain);
-    for (uint32_t i = 0; i < VMM_NETS_MAX; i++) /* netdrv takes the lanes away: from nobody, by now */
+    for (uint32_t i = 0; i < VMM_NETS_MAX; i++)
         undo(ts, vm, step_net(i), i, undo_net);
+    if (!(vm->steps & (step_net(VMM_NETS_MAX) - step_net(0)))) /* else netdrv would fault on its lanes */
+        undo(ts, vm, STEP_NET_BLOCK, 0, undo_net_block);
     undo(ts, vm, STEP_MEM, 0, undo_memory);
     vm->state = VM_OFF;
     vm->target = vm->given = 0;

@@ -3,8 +3,8 @@
  * grants.c - the sessions of a new vmm: minted here, put into its CSpace by init, not kept
  *
  * Badges (docs/internals.md): the VM's id at mem, sched, console and toolstack; id << 8 | disk index at
- * blkdrv; id << 8 | interface index at netdrv; RAM_VOLUME_SESSION at mem for the memory of a ram volume,
- * which blkdrv gets for one call.
+ * blkdrv; id << 8 | interface index at netdrv; those of lib/ring/mem_session.h at mem for memory
+ * that a driver keeps for it, which it gets for one call.
  *
  * Always true:  no session of a vmm outlives vm_grant() in our own CSpace.
  */

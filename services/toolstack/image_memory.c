@@ -13,7 +13,7 @@
 #include "caps_toolstack.h"
 #include "images.h"
 #include "mem_rpc.h"
-#include "ram_volume.h"
+#include "mem_session.h"
 #include "toolstack.h"
 
 enum status image_memory_open(uint32_t index, uint64_t bytes, char *error, uint32_t error_bytes)

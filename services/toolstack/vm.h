@@ -15,7 +15,7 @@
 #include "vm.pb.h"
 #include "vm_id.h"
 
-#define VMS_MAX 128u /* twice what a boot image holds; ids stay below 0x100 (ram_volume.h) */
+#define VMS_MAX 128u /* twice what a boot image holds; ids stay below 0x100 (mem_session.h) */
 #define VM_TEXT_BYTES 200u
 
 enum vm_state {
@@ -52,6 +52,7 @@ enum {
     STEP_RAM0 = 256,     /* << disk index: the session at mem of a ram volume */
     STEP_NET0 = 4096,    /* << interface index */
     STEP_IMAGE0 = 65536, /* << 0 kernel, 1 ramdisk: the session of an image volume, until the guest runs */
+    STEP_NET_BLOCK = 262144, /* the session at mem of the block that its interfaces share with netdrv */
 };
 
 struct vm {

@@ -2,8 +2,8 @@
 /*
  * net_link.c - an interface's session at netdrv: lanes, doorbells, and what makes us attach again
  *
- * Packets may be lost, so nothing of a lane outlives an Attach: after it both are empty.  The frames stay the
- * same, and mapped.
+ * Packets may be lost, so nothing of a lane outlives an Attach: after it both are empty.  The block that all
+ * interfaces of this VM have their lanes in stays the same, and mapped.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,9 +22,9 @@ static void drop_all(const struct rpc_caps *caps)
         bh_slot_drop(caps->out[i]);
 }
 
-/* Ask for empty lanes and netdrv's Notification.  The rings' frames come again with Pool. */
-static enum status attach(const struct vnet *net, uint64_t features, bh_NetAttachReply *reply, slot_t *driver,
-                          char *error, size_t error_bytes)
+/* Ask for empty lanes, the block and netdrv's Notification. */
+static enum status attach(const struct vnet *net, uint64_t features, bh_NetAttachReply *reply, slot_t *block,
+                          slot_t *driver, char *error, size_t error_bytes)
 {
     bh_NetAttachRequest request = {.features = features};
     struct rpc_caps caps = {.in_count = 1, .in = {net->events}};
@@ -36,7 +36,7 @@ static enum status attach(const struct vnet *net, uint64_t features, bh_NetAttac
     } else if ((enum status)reply->status != OK) {
         status = (enum status)reply->status;
         snprintf(error, error_bytes, "interface %u: %s", (unsigned)net->index, reply->error);
-    } else if (caps.out_count != 3) {
+    } else if (caps.out_count != 2) {
         status = ERR_PEER;
         snprintf(error, error_bytes, "interface %u: netdrv's lanes are not as expected",
                  (unsigned)net->index);
@@ -45,34 +45,28 @@ static enum status attach(const struct vnet *net, uint64_t features, bh_NetAttac
         drop_all(&caps);
         return status;
     }
-    bh_slot_drop(caps.out[0]);
-    bh_slot_drop(caps.out[1]);
-    *driver = caps.out[2];
+    *block = caps.out[0];
+    *driver = caps.out[1];
     return OK;
 }
 
-static enum status frames_map(const struct vnet *net, uint64_t ipa)
+/* Once, whichever interface brings it first. */
+static enum status block_map(slot_t block, uint64_t *ipa)
 {
-    for (uint32_t first = 0; first < NET_FRAMES_PER_CLIENT;) {
-        bh_NetPoolRequest request = {.first = first};
-        bh_NetPoolReply reply;
-        struct rpc_caps caps = {0};
-        enum status status = net_rpc_pool(net->session, &request, &reply, &caps, bh_after_ms(ATTACH_MS));
+    static uint64_t mapped;
+    enum status status = OK;
 
+    if (mapped != 0) {
+        bh_slot_drop(block);
+    } else {
+        uint64_t at = bh_ipa_alloc_2m(1);
+
+        status = bh_map(block, at, RIGHT_READ | RIGHT_WRITE);
         if (status == OK)
-            status = (enum status)reply.status;
-        if (status == OK && (caps.out_count == 0 || caps.out_count > NET_FRAMES_PER_CLIENT - first))
-            status = ERR_PEER;
-        for (uint32_t i = 0; status == OK && i < caps.out_count; i++)
-            status =
-                bh_map(caps.out[i], ipa + (uint64_t)(first + i) * NET_PAGE_BYTES, RIGHT_READ | RIGHT_WRITE);
-        if (status != OK) {
-            drop_all(&caps);
-            return status;
-        }
-        first += caps.out_count;
+            mapped = at;
     }
-    return OK;
+    *ipa = mapped;
+    return status;
 }
 
 static struct net_ring *ring_at(const uint8_t *pool)
@@ -128,21 +122,23 @@ static void want_attach(void *context)
 enum status net_link_open(struct vnet *net, uint32_t index, slot_t events, char *error, size_t error_bytes)
 {
     bh_NetAttachReply reply;
-    uint64_t ipa = bh_ipa_alloc(NET_FRAMES_PER_CLIENT);
+    slot_t block;
+    uint64_t ipa = 0;
     enum status status;
 
     net->index = index;
     net->session = CAP_NET0 + index;
     net->events = events;
     net->link = (struct vnet_link){net, ring_doorbell, want_attach, come_again, release_soon};
-    status = attach(net, 0, &reply, &net->driver, error, error_bytes);
+    status = attach(net, 0, &reply, &block, &net->driver, error, error_bytes);
     if (status != OK)
         return status;
+    status = block_map(block, &ipa);
+    ipa += (uint64_t)index * NET_INTERFACE_BYTES;
     net->to_pool = (uint8_t *)(uintptr_t)(ipa + NET_PAGE_BYTES);
-    net->from_pool = net->to_pool + NET_FRAMES_PER_LANE * NET_PAGE_BYTES;
+    net->from_pool = net->to_pool + NET_PAGES_PER_LANE * NET_PAGE_BYTES;
     memcpy(net->mac, reply.mac, sizeof net->mac);
     net->is_up = reply.link;
-    status = frames_map(net, ipa);
     if (status == OK)
         status = lanes_start(net, reply.link);
     if (status != OK)
@@ -168,9 +164,11 @@ struct net_news net_link_begin(struct vnet *net)
 enum status net_link_ask(const struct vnet *net, struct net_news *news)
 {
     bh_NetAttachReply reply;
+    slot_t block = 0;
     char error[8];
-    enum status status = attach(net, news->features, &reply, &news->driver, error, sizeof error);
+    enum status status = attach(net, news->features, &reply, &block, &news->driver, error, sizeof error);
 
+    bh_slot_drop(block);
     if (status == OK)
         news->is_up = reply.link;
     return status;

@@ -26,13 +26,16 @@
 #include "caps_toolstack.h"
 #include "console_rpc.h"
 #include "init_rpc.h"
+#include "mem_rpc.h"
+#include "mem_session.h"
 #include "net_ring.h"
 #include "net_rpc.h"
 #include "tests/say.h"
 #include "vm.pb.h"
 
 #define CLIENTS 4u
-#define SESSION(i) (0x1000u + (i))
+#define VM(i) (0x10u + (i))
+#define SESSION(i) (VM(i) << 8)
 #define PATIENCE_MS 3000u
 #define HEADERS_UDP 42u
 #define HEADERS_TCP 54u
@@ -85,8 +88,23 @@ static void mac_of(uint32_t index, uint8_t mac[6])
     memcpy(mac, (const uint8_t[6]){2, 0, 0, 0, 0, (uint8_t)(16 + index)}, 6);
 }
 
+/* A session at mem for the block of this client. */
+static slot_t memory_session(uint32_t index)
+{
+    bh_MemOpenRequest request = {.vm_id = NET_BLOCK_SESSION(VM(index)), .quota_bytes = NET_BLOCK_BYTES};
+    bh_MemStatus reply;
+    slot_t session = bh_slot_alloc();
+
+    must("memory", mem_rpc_open(CAP_MEM, &request, &reply, NULL, bh_after_ms(PATIENCE_MS)));
+    must("memory", (enum status)reply.status);
+    must("memory", bh_cspace_mint(SLOT_CSPACE, CAP_MEM_SESSION, SLOT_CSPACE, session,
+                                  RIGHT_WRITE | RIGHT_GRANT, request.vm_id));
+    return session;
+}
+
 static void open_session(uint32_t index)
 {
+    struct rpc_caps caps = {.in_count = 1, .in = {memory_session(index)}};
     bh_NetOpenRequest request = {.session = SESSION(index), .ipv4_count = 1, .ipv4 = {0x0a010010u + index}};
     bh_NetStatus reply;
 
@@ -97,13 +115,14 @@ static void open_session(uint32_t index)
         request.ipv4_count = 0;
         request.learn = true;
     }
-    must("open", net_rpc_open(CAP_NET, &request, &reply, NULL, bh_after_ms(PATIENCE_MS)));
+    must("open", net_rpc_open(CAP_NET, &request, &reply, &caps, bh_after_ms(PATIENCE_MS)));
+    bh_slot_drop(caps.in[0]);
     if (reply.status != OK)
         say(" open %s", reply.error);
     must("open", (enum status)reply.status);
 }
 
-static enum status attach(struct client *c, slot_t rings[2])
+static enum status attach(struct client *c, slot_t *block)
 {
     bh_NetAttachRequest request = {.features = features};
     bh_NetAttachReply reply;
@@ -114,10 +133,9 @@ static enum status attach(struct client *c, slot_t rings[2])
         status = (enum status)reply.status;
     if (status != OK)
         return status;
-    rings[0] = caps.out[0];
-    rings[1] = caps.out[1];
+    *block = caps.out[0];
     bh_slot_drop(c->doorbell);
-    c->doorbell = caps.out[2];
+    c->doorbell = caps.out[1];
     c->attached++;
     return OK;
 }
@@ -128,26 +146,13 @@ static void lanes_start(struct client *c)
     must("lane", net_consumer_init(&c->in, c->rings[1]));
 }
 
-/* All frames, in their order: ring, pool, ring, pool. */
-static void frames_map(struct client *c)
+/* Its first quarter is interface 0's, the only one: ring, pool, ring, pool. */
+static void block_map(struct client *c, slot_t block)
 {
-    uint64_t ipa = bh_ipa_alloc(NET_FRAMES_PER_CLIENT);
+    uint64_t at = bh_ipa_alloc_2m(1);
 
-    for (uint32_t first = 0; first < NET_FRAMES_PER_CLIENT;) {
-        bh_NetPoolRequest request = {.first = first};
-        bh_NetPoolReply reply;
-        struct rpc_caps caps = {0};
-
-        must("pool", net_rpc_pool(c->session, &request, &reply, &caps, bh_after_ms(PATIENCE_MS)));
-        must("pool", (enum status)reply.status);
-        for (uint32_t i = 0; i < caps.out_count; i++)
-            must("frame",
-                 bh_map(caps.out[i], ipa + (uint64_t)(first + i) * NET_PAGE_BYTES, RIGHT_READ | RIGHT_WRITE));
-        first += caps.out_count;
-    }
-    for (uint32_t lane = 0; lane < 2; lane++) {
-        uint64_t at = ipa + (uint64_t)lane * NET_FRAMES_PER_LANE * NET_PAGE_BYTES;
-
+    must("block", bh_map(block, at, RIGHT_READ | RIGHT_WRITE));
+    for (uint32_t lane = 0; lane < 2; lane++, at += NET_PAGES_PER_LANE * NET_PAGE_BYTES) {
         c->rings[lane] = (struct net_ring *)(uintptr_t)at;
         c->pools[lane] = (uint8_t *)(uintptr_t)(at + NET_PAGE_BYTES);
     }
@@ -156,7 +161,7 @@ static void frames_map(struct client *c)
 static void client_start(uint32_t index)
 {
     struct client *c = &clients[index];
-    slot_t rings[2];
+    slot_t block;
 
     c->index = index;
     c->session = bh_slot_alloc();
@@ -166,22 +171,19 @@ static void client_start(uint32_t index)
                                    RIGHT_WRITE | RIGHT_GRANT, SESSION(index)));
     must("events",
          bh_cspace_mint(SLOT_CSPACE, SLOT_EVENTS, SLOT_CSPACE, c->events, RIGHT_WRITE, 1u << index));
-    must("attach", attach(c, rings));
-    frames_map(c);
-    bh_slot_drop(rings[0]);
-    bh_slot_drop(rings[1]);
+    must("attach", attach(c, &block));
+    block_map(c, block);
     lanes_start(c);
 }
 
 /* netdrv was restarted: our lanes are not used any more. */
 static void look_around(struct client *c)
 {
-    slot_t rings[2];
+    slot_t block;
 
-    if (!net_ring_restarted(c->rings[0], c->out.generation) || attach(c, rings) != OK)
+    if (!net_ring_restarted(c->rings[0], c->out.generation) || attach(c, &block) != OK)
         return;
-    bh_slot_drop(rings[0]);
-    bh_slot_drop(rings[1]);
+    bh_slot_drop(block);
     lanes_start(c);
 }
 

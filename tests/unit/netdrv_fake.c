@@ -5,11 +5,12 @@
 #include "netdrv_fake.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 struct fake fake;
 
-static uint8_t frames[PORTS_MAX * NET_FRAMES_PER_CLIENT * NET_PAGE_BYTES] __attribute__((aligned(4096)));
+static uint8_t blocks[BLOCKS_MAX][NET_BLOCK_BYTES] __attribute__((aligned(4096)));
 
 static const struct network_config networks[] = {
     {.name = "br0", .mode = NETWORK_BRIDGE, .uplink = true},
@@ -32,7 +33,6 @@ const struct networks_config networks_config = {.network_count = 4,
 void fake_reset(void)
 {
     memset(&fake, 0, sizeof(fake));
-    memset(frames, 0, sizeof(frames));
     fake.now_us = 1000000;
     fake.nic =
         (struct nic_info){.state = NIC_READY, .kind = "fake", .mac = {0x52, 0x54, 0, 1, 2, 3}, .link = true};
@@ -52,15 +52,26 @@ uint64_t machine_now_us(void)
     return fake.now_us;
 }
 
-uint8_t *machine_port_page(uint32_t port, uint32_t page)
+uint8_t *machine_block(uint32_t block)
 {
-    return frames + ((size_t)port * NET_FRAMES_PER_CLIENT + page) * NET_PAGE_BYTES;
+    return blocks[block];
 }
 
-enum status machine_port_prepare(uint32_t port)
+enum status machine_block_fetch(uint32_t block, slot_t memory, char *error, size_t error_bytes)
 {
-    memset(machine_port_page(port, 0), 0, NET_FRAMES_PER_CLIENT * NET_PAGE_BYTES);
+    if (memory != FAKE_MEMORY) {
+        snprintf(error, error_bytes, "no session");
+        return ERR_CAP;
+    }
+    fake.fetched++;
+    memset(blocks[block], 0, sizeof(blocks[block]));
     return OK;
+}
+
+enum status machine_block_resume(uint32_t block)
+{
+    (void)block;
+    return fake.blocks_gone ? ERR_CAP : OK;
 }
 
 void machine_port_signal(uint32_t port)

@@ -11,6 +11,7 @@
 #include "services/netdrv/netdrv.h"
 #include "services/netdrv/nic.h"
 
+#define FAKE_MEMORY 77u /* the session at mem that has memory */
 #define FAKE_WIRE 2048u
 #define FAKE_FRAME_BYTES 2000u
 
@@ -22,6 +23,8 @@ struct fake_frame {
 struct fake {
     uint64_t now_us;
     uint32_t signals[PORTS_MAX];
+    uint32_t fetched; /* blocks */
+    bool blocks_gone; /* what a restart finds of them */
     uint32_t logs;
     struct nic_info nic;
     uint32_t nic_room; /* nic_send fails when it is 0 */

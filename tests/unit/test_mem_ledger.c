@@ -305,8 +305,8 @@ static void sessions_run_out_in_words(void **state)
     assert_int_equal(ledger_open(&ledger, &page, SESSIONS_MAX + 1, 0), OK);
     for (uint32_t i = 0; i < SESSIONS_MAX; i++)
         open_session(16 + i, 1);
-    assert_int_equal(ledger_judge_session(&ledger, 200, 2 * MIB, error), ERR_FULL);
-    assert_string_equal(error, "all 160 memory sessions are in use");
+    assert_int_equal(ledger_judge_session(&ledger, 16 + SESSIONS_MAX, 2 * MIB, error), ERR_FULL);
+    assert_string_equal(error, "all 224 memory sessions are in use");
 }
 
 int main(void)

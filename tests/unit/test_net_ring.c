@@ -15,6 +15,9 @@
 
 #include "lib/ring/net_ring.h"
 
+#define LARGE_FIT (NET_LANE_PAGES / NET_PACKET_PAGES)
+#define PAGES_LEFT (NET_LANE_PAGES % NET_PACKET_PAGES)
+
 static union {
     struct net_ring ring;
     uint8_t page[NET_PAGE_BYTES];
@@ -38,6 +41,13 @@ static void put(uint32_t length)
 
     assert_int_equal(net_ring_prepare(&producer, length, &d), OK);
     net_ring_put(&producer, &d);
+}
+
+/* As many of the greatest size as there is room for. */
+static void put_large(void)
+{
+    for (uint32_t i = 0; i < LARGE_FIT; i++)
+        put(NET_PACKET_BYTES_MAX);
 }
 
 static void expect(uint32_t length)
@@ -100,17 +110,20 @@ static void descriptor_arrives_as_it_was_put(void **state)
 
 static void pages_in_use_are_never_given_twice(void **state)
 {
-    struct net_descriptor a, b, c;
+    struct net_descriptor d[LARGE_FIT], more;
+    uint64_t seen = 0;
 
     (void)state;
-    assert_int_equal(net_ring_prepare(&producer, NET_PACKET_BYTES_MAX, &a), OK);
-    assert_int_equal(net_ring_prepare(&producer, NET_PACKET_BYTES_MAX, &b), OK);
-    for (uint32_t i = 0; i < NET_PACKET_PAGES; i++)
-        for (uint32_t j = 0; j < NET_PACKET_PAGES; j++)
-            assert_int_not_equal(a.pages[i], b.pages[j]);
-    assert_int_equal(net_ring_prepare(&producer, 3 * NET_PAGE_BYTES, &c), ERR_FULL);
-    net_ring_cancel(&producer, &b);
-    assert_int_equal(net_ring_prepare(&producer, 3 * NET_PAGE_BYTES, &c), OK);
+    for (uint32_t k = 0; k < LARGE_FIT; k++) {
+        assert_int_equal(net_ring_prepare(&producer, NET_PACKET_BYTES_MAX, &d[k]), OK);
+        for (uint32_t i = 0; i < NET_PACKET_PAGES; i++) {
+            assert_int_equal(seen >> d[k].pages[i] & 1, 0);
+            seen |= UINT64_C(1) << d[k].pages[i];
+        }
+    }
+    assert_int_equal(net_ring_prepare(&producer, (PAGES_LEFT + 1) * NET_PAGE_BYTES, &more), ERR_FULL);
+    net_ring_cancel(&producer, &d[1]);
+    assert_int_equal(net_ring_prepare(&producer, (PAGES_LEFT + 1) * NET_PAGE_BYTES, &more), OK);
 }
 
 static void pages_come_back_only_when_the_consumer_is_done(void **state)
@@ -118,8 +131,7 @@ static void pages_come_back_only_when_the_consumer_is_done(void **state)
     struct net_descriptor d;
 
     (void)state;
-    put(NET_PACKET_BYTES_MAX);
-    put(NET_PACKET_BYTES_MAX);
+    put_large();
     expect(NET_PACKET_BYTES_MAX);
     assert_int_equal(net_ring_prepare(&producer, NET_PACKET_BYTES_MAX, &d), ERR_FULL);
     net_ring_done(&consumer);
@@ -178,14 +190,13 @@ static void producer_sleeps_only_while_room_is_missing(void **state)
 {
     (void)state;
     assert_false(net_consumer_must_signal(&consumer));
-    put(NET_PACKET_BYTES_MAX);
-    put(NET_PACKET_BYTES_MAX);
-    assert_false(net_producer_may_sleep(&producer, 2));
-    assert_true(net_producer_may_sleep(&producer, 3));
+    put_large();
+    assert_false(net_producer_may_sleep(&producer, PAGES_LEFT));
+    assert_true(net_producer_may_sleep(&producer, PAGES_LEFT + 1));
     assert_true(net_consumer_must_signal(&consumer));
     expect(NET_PACKET_BYTES_MAX);
     net_ring_done(&consumer);
-    assert_false(net_producer_may_sleep(&producer, 3));
+    assert_false(net_producer_may_sleep(&producer, PAGES_LEFT + 1));
     net_producer_awake(&producer);
     assert_false(net_consumer_must_signal(&consumer));
 }
@@ -347,9 +358,8 @@ static void producer_stops_at_a_position_that_makes_no_sense(void **state)
     struct net_descriptor d;
 
     (void)state;
-    put(NET_PACKET_BYTES_MAX);
-    put(NET_PACKET_BYTES_MAX);
-    shared.ring.taken = 3;
+    put_large();
+    shared.ring.taken = LARGE_FIT + 1;
     assert_int_equal(net_ring_prepare(&producer, NET_PACKET_BYTES_MAX, &d), ERR_FULL);
     assert_true(producer.broken);
     assert_int_equal(net_ring_prepare(&producer, 60, &d), ERR_FULL);
@@ -365,8 +375,7 @@ static void position_that_goes_back_frees_nothing(void **state)
     expect(60);
     net_ring_done(&consumer);
     assert_false(net_producer_may_sleep(&producer, 1)); /* it has seen that */
-    put(NET_PACKET_BYTES_MAX);
-    put(NET_PACKET_BYTES_MAX);
+    put_large();
     shared.ring.taken = 0;
     assert_int_equal(net_ring_prepare(&producer, NET_PACKET_BYTES_MAX, &d), ERR_FULL);
     assert_true(producer.broken);

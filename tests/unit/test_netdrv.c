@@ -30,6 +30,7 @@
 #define BROADCAST 99u /* as a receiver */
 #define OUTSIDE 88u   /* 02:00:00:00:01:00, on the uplink */
 #define LARGE (65535u + 14u)
+#define SESSION(vm) ((16u + (vm)) << 8) /* its first interface */
 
 static struct netdrv drv;
 
@@ -75,7 +76,7 @@ static void pass_ms(uint64_t ms)
 
 static struct port_config config_of(uint32_t vm, uint32_t network, uint16_t vlan)
 {
-    struct port_config config = {.session = 0x1000 + vm,
+    struct port_config config = {.session = SESSION(vm),
                                  .network = network,
                                  .vlan = vlan,
                                  .link = true,
@@ -90,7 +91,7 @@ static struct port_config config_of(uint32_t vm, uint32_t network, uint16_t vlan
 static enum status open_as(const struct port_config *config)
 {
     char error[160] = "";
-    enum status status = session_open(&drv, config, error, sizeof(error));
+    enum status status = session_open(&drv, config, FAKE_MEMORY, error, sizeof(error));
 
     assert_int_equal(status != OK, error[0] != '\0');
     return status;
@@ -99,15 +100,16 @@ static enum status open_as(const struct port_config *config)
 static void attach(uint32_t vm, uint64_t features)
 {
     assert_int_equal(session_attach(&drv, &drv.ports[vm], features), OK);
-    assert_int_equal(net_producer_init(&vms[vm].out, (void *)machine_port_page(vm, 0)), OK);
-    assert_int_equal(net_consumer_init(&vms[vm].in, (void *)machine_port_page(vm, NET_FRAMES_PER_LANE)), OK);
+    assert_int_equal(net_producer_init(&vms[vm].out, (void *)port_page(&drv.ports[vm], 0)), OK);
+    assert_int_equal(net_consumer_init(&vms[vm].in, (void *)port_page(&drv.ports[vm], NET_PAGES_PER_LANE)),
+                     OK);
     run();
 }
 
 static void plug_as(const struct port_config *config, uint64_t features)
 {
     assert_int_equal(open_as(config), OK);
-    attach(config->session - 0x1000, features);
+    attach((config->session >> 8) - 16, features);
 }
 
 static void plug(uint32_t vm, uint32_t network, uint16_t vlan)
@@ -165,7 +167,7 @@ static struct net_offload tcp_make(uint32_t from, uint32_t to, uint32_t length)
 /* False: no room in its lane. */
 static bool put(uint32_t vm, uint32_t length, const struct net_offload *offload)
 {
-    uint8_t *pool = machine_port_page(vm, 1);
+    uint8_t *pool = port_page(&drv.ports[vm], 1);
     struct net_descriptor d;
 
     if (net_ring_prepare(&vms[vm].out, length, &d) != OK)
@@ -179,7 +181,7 @@ static bool put(uint32_t vm, uint32_t length, const struct net_offload *offload)
                left < NET_PAGE_BYTES ? left : NET_PAGE_BYTES);
     }
     net_ring_put(&vms[vm].out, &d);
-    work_events(&drv, EV_PORT(vm));
+    work_events(&drv, EV_BELL(vm));
     return true;
 }
 
@@ -197,7 +199,7 @@ static void send_udp(uint32_t from, uint32_t to)
 
 static bool hears(uint32_t vm)
 {
-    const uint8_t *pool = machine_port_page(vm, NET_FRAMES_PER_LANE + 1);
+    const uint8_t *pool = port_page(&drv.ports[vm], NET_PAGES_PER_LANE + 1);
     struct vm *v = &vms[vm];
     uint32_t bad = 0;
 
@@ -545,7 +547,7 @@ static void segments_that_find_no_room_wait_for_it(void **state)
         assert_int_equal(get32(vms[1].got + 38), 1 + bytes); /* none twice, none missing */
         bytes += vms[1].descriptor.length - 54;
         if (++heard == NET_LANE_SLOTS) {
-            work_events(&drv, EV_PORT(1));
+            work_events(&drv, EV_BELL(1));
             run();
         }
     }
@@ -701,14 +703,14 @@ static void sender_waits_for_a_receiver_that_is_slow_and_loses_nothing(void **st
             run();
             assert_true(hears(1));
             heard++;
-            work_events(&drv, EV_PORT(1));
+            work_events(&drv, EV_BELL(1));
             run();
         }
     }
     run();
     for (uint32_t n = 1; n != 0; heard += n) {
         n = hears_count(1);
-        work_events(&drv, EV_PORT(1));
+        work_events(&drv, EV_BELL(1));
         run();
     }
     assert_int_equal(heard, 300);
@@ -809,7 +811,7 @@ static void lane_that_makes_no_sense_stops_alone(void **state)
     plug(2, BR0, 0);
     ring = vms[0].out.ring;
     ring->put = 1000;
-    work_events(&drv, EV_PORT(0));
+    work_events(&drv, EV_BELL(0));
     run();
     vms[1].in.ring->taken = 77;
     for (uint32_t i = 0; i < 40; i++)
@@ -830,12 +832,12 @@ static void garbage_in_all_rings_ends_in_counters(void **state)
     plug(0, BR0, 0);
     plug(1, BR0, 0);
     for (uint32_t round = 0; round < 300; round++) {
-        uint8_t *page = machine_port_page(0, round % 2 * NET_FRAMES_PER_LANE);
+        uint8_t *page = port_page(&drv.ports[0], round % 2 * NET_PAGES_PER_LANE);
 
         for (uint32_t i = 8; i < NET_PAGE_BYTES; i++)
             page[i] = (uint8_t)(i * 31 + round * 17 + i / 7 * round);
         ((struct net_ring *)(void *)page)->put = drv.ports[0].from.take + round % 33;
-        work_events(&drv, EV_PORT(0));
+        work_events(&drv, EV_BELL(0));
         run();
         if (drv.ports[0].from.broken)
             attach(0, TSO);
@@ -878,13 +880,13 @@ static void session_and_address_are_there_once(void **state)
     (void)state;
     assert_int_equal(open_as(&config), OK);
     assert_int_equal(open_as(&config), ERR_STATE);
-    config.session = 0x2000;
+    config.session = SESSION(40);
     assert_int_equal(open_as(&config), ERR_STATE);
     config.network = LAB;
     assert_int_equal(open_as(&config), OK);
 }
 
-static void sixteen_sessions_and_no_more(void **state)
+static void as_many_sessions_as_places_and_no_more(void **state)
 {
     char error[160];
 
@@ -897,9 +899,80 @@ static void sixteen_sessions_and_no_more(void **state)
     struct port_config more = config_of(PORTS_MAX, BR0, 0);
 
     assert_int_equal(open_as(&more), ERR_FULL);
-    assert_int_equal(session_close(&drv, 0x1003, error, sizeof(error)), OK);
-    assert_int_equal(session_close(&drv, 0x1003, error, sizeof(error)), ERR_EXIST);
+    assert_int_equal(session_close(&drv, SESSION(3), error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, SESSION(3), error, sizeof(error)), ERR_EXIST);
     assert_int_equal(open_as(&more), OK);
+}
+
+static void interfaces_of_a_vm_share_a_block_and_those_of_others_do_not(void **state)
+{
+    struct port_config first = config_of(0, BR0, 0), second = config_of(1, BR0, 0),
+                       other = config_of(2, BR0, 0);
+    char error[160];
+
+    (void)state;
+    assert_int_equal(open_as(&other), OK);
+    second.session = SESSION(0) + 3;
+    assert_int_equal(open_as(&first), OK);
+    assert_int_equal(open_as(&second), OK);
+    assert_int_equal(fake.fetched, 2);
+    assert_int_equal(drv.ports[1].block, drv.ports[2].block);
+    assert_int_not_equal(drv.ports[0].block, drv.ports[1].block);
+    assert_ptr_equal(drv.ports[2].memory, drv.ports[1].memory + 3 * NET_INTERFACE_BYTES);
+    assert_int_equal(session_close(&drv, SESSION(0), error, sizeof(error)), OK);
+    assert_int_equal(open_as(&first), OK); /* the other one has kept it */
+    assert_int_equal(fake.fetched, 2);
+    assert_int_equal(session_close(&drv, SESSION(0), error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, SESSION(0) + 3, error, sizeof(error)), OK);
+    assert_int_equal(open_as(&first), OK);
+    assert_int_equal(fake.fetched, 3);
+}
+
+static void session_without_memory_is_refused_and_nothing_stays(void **state)
+{
+    struct port_config config = config_of(0, BR0, 0);
+    char error[160] = "";
+
+    (void)state;
+    assert_int_equal(session_open(&drv, &config, 0, error, sizeof(error)), ERR_CAP);
+    assert_string_equal(error, "the memory of session 0x1000: no session");
+    assert_null(session_find(&drv, SESSION(0)));
+    assert_int_equal(open_as(&config), OK);
+}
+
+static void fifth_interface_of_a_vm_is_refused(void **state)
+{
+    struct port_config config = config_of(0, BR0, 0);
+
+    (void)state;
+    config.session = SESSION(0) + 4;
+    assert_int_equal(open_as(&config), ERR_ARG);
+}
+
+static void sessions_whose_memory_is_gone_end_with_a_restart(void **state)
+{
+    (void)state;
+    plug(0, BR0, 0);
+    fake.blocks_gone = true;
+    start();
+    assert_null(session_find(&drv, SESSION(0)));
+    fake.blocks_gone = false;
+    plug(0, BR0, 0);
+}
+
+/* Ports 1 and 33 have one bell. */
+static void bell_that_two_ports_share_is_heard_by_both(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 34; i++)
+        plug(i, BR0, 0);
+    udp_make(33, 1, 200);
+    assert_true(put(33, 200, NULL));
+    run();
+    assert_false(hears(1)); /* nobody has rung */
+    work_events(&drv, EV_BELL(1));
+    run();
+    assert_true(hears(1));
 }
 
 static void closed_session_hears_and_says_nothing(void **state)
@@ -911,7 +984,7 @@ static void closed_session_hears_and_says_nothing(void **state)
     plug(1, BR0, 0);
     udp_make(1, 0, 200);
     assert_true(put(1, 200, NULL));
-    assert_int_equal(session_close(&drv, 0x1001, error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, SESSION(1), error, sizeof(error)), OK);
     run();
     assert_false(hears(0));
     send_udp(0, 1);
@@ -926,14 +999,14 @@ static void pulled_cable_is_told_and_felt(void **state)
     plug(0, BR0, 0);
     plug(1, BR0, 0);
     fake.signals[1] = 0;
-    assert_int_equal(session_link(&drv, 0x1001, false, error, sizeof(error)), OK);
+    assert_int_equal(session_link(&drv, SESSION(1), false, error, sizeof(error)), OK);
     assert_int_equal(fake.signals[1], 1);
     assert_true(net_ring_restarted(vms[1].in.ring, vms[1].in.generation));
     attach(1, TSO);
     send_udp(0, 1);
     send_udp(1, 0);
     assert_false(hears(0) || hears(1));
-    assert_int_equal(session_link(&drv, 0x1001, true, error, sizeof(error)), OK);
+    assert_int_equal(session_link(&drv, SESSION(1), true, error, sizeof(error)), OK);
     attach(1, TSO);
     send_udp(0, 1);
     assert_true(hears(1));
@@ -950,7 +1023,7 @@ static void replugged_port_is_on_its_new_network_alone(void **state)
     plug(2, BR0, 7);
     config.vlan = 7;
     assert_int_equal(session_replug(&drv, &config, error, sizeof(error)), ERR_STATE);
-    assert_int_equal(session_link(&drv, 0x1001, false, error, sizeof(error)), OK);
+    assert_int_equal(session_link(&drv, SESSION(1), false, error, sizeof(error)), OK);
     config.mac[5] ^= 1;
     assert_int_equal(session_replug(&drv, &config, error, sizeof(error)), ERR_ARG);
     config.mac[5] ^= 1;
@@ -961,9 +1034,9 @@ static void replugged_port_is_on_its_new_network_alone(void **state)
     assert_false(hears(1));
     send_udp(2, 1);
     assert_true(hears(1));
-    assert_int_equal(session_link(&drv, 0x1001, false, error, sizeof(error)), OK);
+    assert_int_equal(session_link(&drv, SESSION(1), false, error, sizeof(error)), OK);
     assert_int_equal(session_replug(&drv, &config, error, sizeof(error)), OK); /* on the same one */
-    config.session = 0x1005;
+    config.session = SESSION(5);
     assert_int_equal(session_replug(&drv, &config, error, sizeof(error)), ERR_EXIST);
 }
 
@@ -994,12 +1067,12 @@ static void ports_come_back_after_a_restart(void **state)
     plug(0, BR0, 0);
     plug(1, BR0, 7);
     plug(2, BR0, 0);
-    assert_int_equal(session_close(&drv, 0x1001, error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, SESSION(1), error, sizeof(error)), OK);
     memset(fake.signals, 0, sizeof(fake.signals));
     start();
     assert_int_equal(fake.signals[0], 1);
     assert_int_equal(fake.signals[1], 0);
-    assert_null(session_find(&drv, 0x1001));
+    assert_null(session_find(&drv, SESSION(1)));
     assert_true(net_ring_restarted(vms[0].out.ring, vms[0].out.generation));
     assert_true(net_ring_restarted(vms[2].in.ring, vms[2].in.generation));
     attach(0, TSO);
@@ -1048,8 +1121,8 @@ static void damaged_copy_of_the_sessions_is_not_used(void **state)
     plug(1, BR0, 0);
     fake.persistent[drv.copies.sequence % 2 * PERSIST_SESSION_BYTES / 2 + 60] ^= 1;
     start();
-    assert_non_null(session_find(&drv, 0x1000)); /* the copy before */
-    assert_null(session_find(&drv, 0x1001));
+    assert_non_null(session_find(&drv, SESSION(0))); /* the copy before */
+    assert_null(session_find(&drv, SESSION(1)));
 }
 
 /* ---- the router
@@ -1116,7 +1189,12 @@ int main(void)
         CASE(garbage_in_all_rings_ends_in_counters),
         CASE(sessions_that_cannot_be_are_refused),
         CASE(session_and_address_are_there_once),
-        CASE(sixteen_sessions_and_no_more),
+        CASE(as_many_sessions_as_places_and_no_more),
+        CASE(interfaces_of_a_vm_share_a_block_and_those_of_others_do_not),
+        CASE(session_without_memory_is_refused_and_nothing_stays),
+        CASE(fifth_interface_of_a_vm_is_refused),
+        CASE(sessions_whose_memory_is_gone_end_with_a_restart),
+        CASE(bell_that_two_ports_share_is_heard_by_both),
         CASE(closed_session_hears_and_says_nothing),
         CASE(pulled_cable_is_told_and_felt),
         CASE(replugged_port_is_on_its_new_network_alone),

@@ -96,7 +96,7 @@ void mgmt_worked(struct toolstack *t, const char *work, const char *vm, uint64_t
     (void)t, (void)work, (void)vm, (void)began;
 }
 
-/* A VM, or 1016 for disk 0 of VM 16, 2016 for its disk 1. */
+/* A VM, or 1016 for disk 0 of VM 16, 2016 for its disk 1, 5016 for its interfaces. */
 static uint32_t memory_of(uint32_t id)
 {
     return (id >> 8) * 1000 + (id & 0xff);
@@ -595,7 +595,7 @@ static void interfaces_are_opened_as_the_file_says_and_closed_after_the_domain(v
     records[0].vifs[1].rate = 1250;
     assert_false(start());
     assert_false(say("create a"));
-    assert_string_equal(asked, "place:16 mem:16 blk0:16 net0:16 net1:16 con:16 make:16 grant:16 start:16 ");
+    assert_string_equal(asked, "place:16 mem:16 blk0:16 ram:5016 net0:16 net1:16 con:16 make:16 grant:16 start:16 ");
     assert_string_equal(opened[0].network, "br0"); /* the first one, as the file said nothing */
     assert_true(opened[0].learn);
     assert_string_equal(opened[1].name, "a.1");
@@ -603,7 +603,7 @@ static void interfaces_are_opened_as_the_file_says_and_closed_after_the_domain(v
     assert_false(opened[1].learn);
     assert_int_equal(opened[1].from_vm.bytes, 1250000);
     assert_false(say("destroy a"));
-    assert_string_equal(asked, "unblk0:16 uncon:16 remove:16 unmake:16 unnet0:16 unnet1:16 unmem:16 ");
+    assert_string_equal(asked, "unblk0:16 uncon:16 remove:16 unmake:16 unnet0:16 unnet1:16 unram:5016 unmem:16 ");
     refuse = "net1";
     assert_false(say("create a"));
     assert_string_equal(shown, "a: cannot start: vif 1: there is no network\n> ");
