@@ -74,6 +74,9 @@ enum status bh_retype(enum cap_kind kind, uint64_t size, slot_t *out) BH_NODISCA
 enum status bh_retype_row(enum cap_kind kind, uint64_t size, uint32_t count, slot_t *first) BH_NODISCARD;
 /* Map a Frame into my address space; gives it memory for tables from SLOT_UNTYPED when it has none left. */
 enum status bh_map(slot_t frame, uint64_t ipa, uint32_t attributes) BH_NODISCARD;
+/* A Frame of 2 MiB, writable, where there is room: once, as long as *ipa is 0.  Later, and when it fails, the
+ * capability is dropped. */
+enum status bh_map_block(slot_t frame, uint64_t *ipa) BH_NODISCARD;
 /* Fresh zeroed 4 KiB Frames at ipa; all or none.  _row: also says in which slots they are. */
 enum status bh_map_new(uint64_t ipa, uint32_t pages, uint32_t rights) BH_NODISCARD;
 enum status bh_map_new_row(uint64_t ipa, uint32_t pages, uint32_t rights, slot_t *first) BH_NODISCARD;

@@ -40,6 +40,24 @@ enum status bh_map(slot_t frame, uint64_t ipa, uint32_t attributes)
     return bh_aspace_map(SLOT_ASPACE, frame, ipa, attributes);
 }
 
+enum status bh_map_block(slot_t frame, uint64_t *ipa)
+{
+    uint64_t at;
+    enum status status;
+
+    if (*ipa != 0) {
+        bh_slot_drop(frame);
+        return OK;
+    }
+    at = bh_ipa_alloc_2m(1);
+    status = bh_map(frame, at, RIGHT_READ | RIGHT_WRITE);
+    if (status == OK)
+        *ipa = at;
+    else
+        bh_slot_drop(frame);
+    return status;
+}
+
 static void drop_row(slot_t first, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)

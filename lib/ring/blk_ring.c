@@ -34,7 +34,7 @@ enum status blk_front_init(struct blk_front *front, struct blk_ring *ring)
     *front = (struct blk_front){.ring = ring,
                                 .put = shared_load(&ring->put),
                                 .generation = shared_load(&ring->generation),
-                                .pool_free = (1u << BLK_POOL_PAGES) - 1u,
+                                .pool_free = (UINT64_C(1) << BLK_POOL_PAGES) - 1u,
                                 .pool_free_count = BLK_POOL_PAGES};
     shared_store(&ring->front_wants_signal, 1);
     return OK;
@@ -47,7 +47,7 @@ enum status blk_pool_take(struct blk_front *front, uint32_t count, uint8_t *page
 
     front->pool_free_count -= count;
     for (uint32_t i = 0; i < count; i++) {
-        pages[i] = (uint8_t)__builtin_ctz(front->pool_free);
+        pages[i] = (uint8_t)__builtin_ctzll(front->pool_free);
         front->pool_free &= front->pool_free - 1u;
     }
     return OK;
@@ -57,7 +57,7 @@ void blk_pool_put(struct blk_front *front, uint32_t count, const uint8_t *pages)
 {
     front->pool_free_count += count;
     for (uint32_t i = 0; i < count; i++)
-        front->pool_free |= 1u << pages[i] % BLK_POOL_PAGES;
+        front->pool_free |= UINT64_C(1) << pages[i] % BLK_POOL_PAGES;
 }
 
 enum status blk_ring_put_request(struct blk_front *front, const struct blk_request *request, uint64_t tag)

@@ -29,10 +29,15 @@
 
 #define BLK_SECTOR_BYTES 512u
 #define BLK_PAGE_BYTES 4096u
-#define BLK_POOL_PAGES 16u
+#define BLK_POOL_PAGES 63u
+#define BLK_REQUEST_PAGES 16u
 #define BLK_RING_SLOTS 32u
-#define BLK_FRAMES_PER_CLIENT (1u + BLK_POOL_PAGES) /* ring page, then the pool */
-#define BLK_MAX_SECTORS (BLK_POOL_PAGES * (BLK_PAGE_BYTES / BLK_SECTOR_BYTES))
+#define BLK_MAX_SECTORS (BLK_REQUEST_PAGES * (BLK_PAGE_BYTES / BLK_SECTOR_BYTES))
+/* Ring page and pool of one disk; all disks of a VM share one Frame of 2 MiB, an eighth each: its block. */
+#define BLK_BLOCK_BYTES 0x200000u
+#define BLK_BLOCK_DISKS 8u
+#define BLK_DISK_BYTES (BLK_BLOCK_BYTES / BLK_BLOCK_DISKS)
+_Static_assert((1u + BLK_POOL_PAGES) * BLK_PAGE_BYTES == BLK_DISK_BYTES, "ring and pool fill an eighth");
 #define BLK_RING_MAGIC 0x524b4c42u /* "BLKR" */
 #define BLK_RESTART_CHECK_MS 1000u
 
@@ -49,7 +54,7 @@ struct blk_request {
     uint32_t count;  /* sectors, at most BLK_MAX_SECTORS */
     uint8_t op;      /* enum blk_op */
     uint8_t spare[3];
-    uint8_t pages[BLK_POOL_PAGES]; /* numbers of pool pages: the first ceil(count / 8) count */
+    uint8_t pages[BLK_REQUEST_PAGES]; /* numbers of pool pages: the first ceil(count / 8) count */
 };
 /* One cache line each. */
 struct blk_slot {
@@ -87,7 +92,7 @@ struct blk_front {
     uint32_t put;         /* position of the next request */
     uint32_t outstanding; /* bit per slot: put, and its completion not taken */
     uint32_t generation;  /* as last seen */
-    uint32_t pool_free;   /* bit per pool page */
+    uint64_t pool_free;   /* bit per pool page */
     uint32_t pool_free_count;
     uint32_t positions[BLK_RING_SLOTS];
     uint64_t tags[BLK_RING_SLOTS];
@@ -134,7 +139,7 @@ struct blk_limits {
     bool writable;
 };
 
-/* An empty ring for a new session, in a zeroed page nobody else can reach yet. */
+/* An empty ring for a new session. */
 void blk_ring_create(struct blk_ring *ring);
 /* Start on a ring, new or left by an earlier life of the driver; all that is unanswered will be taken. */
 void blk_back_start(struct blk_back *back, struct blk_ring *ring, uint32_t generation);

@@ -12,6 +12,8 @@
 #define RAM_VOLUME_SESSION(vm_id, disk) ((vm_id) | 0x100u * ((disk) + 1u))
 /* The block that a VM's interfaces share with netdrv (net_ring.h). */
 #define NET_BLOCK_SESSION(vm_id) ((vm_id) | 0x500u)
+/* The block that a VM's disks share with blkdrv (blk_ring.h). */
+#define BLK_BLOCK_SESSION(vm_id) ((vm_id) | 0x600u)
 /* Beyond those: images that came over the management channel, counted by the toolstack. */
 #define IMAGE_SESSION(index) (0x10000u + (index))
 

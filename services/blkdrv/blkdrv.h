@@ -3,7 +3,8 @@
  * blkdrv.h - the disk driver's state: one disk, its volumes, and the sessions that use them
  *
  * A session (its number is the badge that the toolstack minted) is one volume for one vmm; it has one of
- * CLIENTS_MAX places, each with a ring page and a pool.
+ * CLIENTS_MAX places.  Its ring page and pool (blk_ring.h) are an eighth of its VM's block, 2 MiB of memory
+ * that the VM pays for.
  */
 #ifndef BLKDRV_BLKDRV_H
 #define BLKDRV_BLKDRV_H
@@ -18,12 +19,18 @@
 #include "gpt.h"
 #include "machine.h"
 
-#define CLIENTS_MAX 16u
-#define CLIENTS_ALL ((1u << CLIENTS_MAX) - 1u)
+#define CLIENTS_MAX 64u
+#define BLOCKS_MAX CLIENTS_MAX /* of so many VMs */
 #define VOLUMES_MAX 64u
 #define VOLUME_NAME_BYTES 40u
 #define BADGE_TOOLSTACK 1u
 #define SESSION_LEAST 0x1000u /* vm_id << 8 | disk, vm_id from 16 up */
+
+/* A set of clients: a bit each. */
+typedef uint64_t clients_t;
+#define CLIENT_BIT(number) (UINT64_C(1) << (number))
+#define CLIENTS_ALL UINT64_MAX
+_Static_assert(CLIENTS_MAX == 8 * sizeof(clients_t), "a bit for each client");
 
 enum volume_kind {
     VOLUME_DISK,  /* a partition */
@@ -46,13 +53,14 @@ enum client_state {
 struct client {
     enum client_state state;
     uint32_t session;
-    bool news;     /* completions that the vmm was not signalled for */
-    bool reported; /* its broken ring has been logged */
+    uint32_t block;  /* its VM's */
+    uint8_t *memory; /* its eighth of that */
+    bool news;       /* completions that the vmm was not signalled for */
+    bool reported;   /* its broken ring has been logged */
     struct volume volume;
     struct blk_limits limits;
     struct blk_back back;
     uint32_t in_flight; /* in the device */
-    slot_t signal;      /* the vmm's Notification, or 0 */
     uint64_t reads, writes, flushes, errors, read_bytes, written_bytes;
 };
 
@@ -63,8 +71,8 @@ struct blkdrv {
     struct client clients[CLIENTS_MAX];
     uint32_t generation;    /* of this start, told in every ring */
     struct copies copies;   /* of the sessions, in the persistent page */
-    uint32_t again;         /* bit per client: it has more to do now */
-    uint32_t starved;       /* bit per client: it waits for room in the device */
+    clients_t again;        /* they have more to do now */
+    clients_t starved;      /* they wait for room in the device */
     uint32_t closing_count; /* clients in state CLIENT_CLOSING */
     uint32_t turn;          /* the client that is served first next time */
     uint64_t next_check;    /* when the device's age is looked at again */
@@ -81,12 +89,22 @@ enum status volume_find(struct blkdrv *drv, const char *name, struct volume *vol
 enum status volume_fill(const struct volume *volume, slot_t memory, char *error,
                         size_t error_bytes) BH_NODISCARD;
 void volume_empty(const struct volume *volume);
+/* After a restart of ours, a ram volume whose `first` was kept: ERR_CAP: its memory is gone. */
+enum status volume_resume(struct volume *volume) BH_NODISCARD;
+/* Let go of the memory of no volume: a session was being opened or closed when we died. */
+void volumes_tidy(const struct blkdrv *drv);
 uint8_t *volume_ram(const struct volume *volume);
 
 /* ---- session.c: who may use what ---- */
-/* `memory`: the session at mem for a ram volume, needed only during the call; 0: none. */
-enum status session_open(struct blkdrv *drv, uint32_t session, const char *name, bool writable, slot_t memory,
-                         char *error, size_t error_bytes) BH_NODISCARD;
+/* Sessions at mem, needed only during the call; 0: none. */
+struct paid_from {
+    slot_t block; /* for the block of the VM's disks */
+    slot_t ram;   /* for a ram volume */
+};
+enum status session_open(struct blkdrv *drv, uint32_t session, const char *name, bool writable,
+                         const struct paid_from *memory, char *error, size_t error_bytes) BH_NODISCARD;
+/* Nothing new starts.  ERR_STATE: requests of it are still in the device, which uses its memory until they
+ * come back; then ERR_EXIST. */
 enum status session_close(struct blkdrv *drv, uint32_t session, char *error, size_t error_bytes) BH_NODISCARD;
 /* The open session of this badge, or NULL. */
 struct client *session_find(struct blkdrv *drv, uint64_t badge);
@@ -94,13 +112,20 @@ struct client *session_find(struct blkdrv *drv, uint64_t badge);
 void session_end_if_idle(struct blkdrv *drv, struct client *client);
 void session_recover(struct blkdrv *drv);
 uint32_t client_number(const struct blkdrv *drv, const struct client *client);
+/* Page 0: the ring, then the pool. */
+static inline uint8_t *client_page(const struct client *client, uint32_t page)
+{
+    return client->memory + (size_t)page * BLK_PAGE_BYTES;
+}
 
 /* ---- persist.c: sessions, over a restart of ours ---- */
 struct persist_session {
     uint32_t session;
     uint8_t client;
     uint8_t writable;
-    uint8_t spare[2];
+    uint8_t block;
+    uint8_t spare;
+    uint32_t first; /* chunk of a ram volume */
     char volume[VOLUME_NAME_BYTES];
 };
 void persist_save(struct blkdrv *drv);

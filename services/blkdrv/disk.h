@@ -19,7 +19,7 @@
 #include "virtio_blk.h"
 
 #define DISK_OPS 128u
-#define DISK_SEGMENTS_MAX BLK_POOL_PAGES
+#define DISK_SEGMENTS_MAX BLK_REQUEST_PAGES
 #define DISK_DESCS_MAX (DISK_SEGMENTS_MAX + 2u) /* header, data, status */
 #define DISK_PATIENCE_MS 10000u
 #define DISK_TRIES_MAX 3u /* resets that an operation may go through without being their known cause */

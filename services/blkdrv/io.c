@@ -13,9 +13,10 @@
 #define PASS_MAX (2u * BLK_RING_SLOTS)
 #define FAULT_IOVA UINT64_C(0x40200000) /* fault-dma - the kernel's first page, were there no SMMU */
 
-static uint64_t pool_iova(uint32_t client)
+static uint64_t page_iova(const struct client *client, uint32_t page)
 {
-    return IOVA_POOLS + (uint64_t)client * BLK_POOL_PAGES * BLK_PAGE_BYTES;
+    return IOVA_BLOCKS + (uint64_t)client->block * BLK_BLOCK_BYTES +
+           (uint64_t)(client_page(client, page) - machine_block(client->block));
 }
 
 static void io_finish(struct client *client, uint32_t position, enum status status)
@@ -40,15 +41,14 @@ static void io_count(struct client *client, const struct blk_request *request)
 
 /* ---- volumes in memory -------------------------------------------------------------------------- */
 
-static void memory_io(struct blkdrv *drv, struct client *client, const struct blk_request *request)
+static void memory_io(const struct client *client, const struct blk_request *request)
 {
-    uint32_t number = client_number(drv, client);
     uint8_t *data = volume_ram(&client->volume) + request->sector * BLK_SECTOR_BYTES;
     uint32_t left = request->count * BLK_SECTOR_BYTES;
 
     for (uint32_t i = 0; left != 0; i++) {
         uint32_t bytes = left < BLK_PAGE_BYTES ? left : BLK_PAGE_BYTES;
-        uint8_t *page = machine_client_page(number, 1u + request->pages[i]);
+        uint8_t *page = client_page(client, 1u + request->pages[i]);
 
         if (request->op == BLK_READ)
             memcpy(page, data, bytes);
@@ -75,9 +75,8 @@ static void segment_add(struct disk_work *work, uint64_t iova, uint32_t bytes)
 static void disk_io(struct blkdrv *drv, struct client *client, const struct blk_request *request,
                     uint32_t position)
 {
-    uint32_t number = client_number(drv, client);
     uint32_t left = request->op == BLK_FLUSH ? 0 : request->count * BLK_SECTOR_BYTES;
-    struct disk_work work = {.owner = number,
+    struct disk_work work = {.owner = client_number(drv, client),
                              .position = position,
                              .op = request->op,
                              .sector = client->volume.first + request->sector};
@@ -85,7 +84,7 @@ static void disk_io(struct blkdrv *drv, struct client *client, const struct blk_
     for (uint32_t i = 0; left != 0; i++) {
         uint32_t bytes = left < BLK_PAGE_BYTES ? left : BLK_PAGE_BYTES;
 
-        segment_add(&work, pool_iova(number) + (uint64_t)request->pages[i] * BLK_PAGE_BYTES, bytes);
+        segment_add(&work, page_iova(client, 1u + request->pages[i]), bytes);
         left -= bytes;
     }
     if (client->volume.kind == VOLUME_FAULT) {
@@ -120,7 +119,7 @@ static void io_start(struct blkdrv *drv, struct client *client, const struct blk
     io_count(client, request);
     if (!needs_device(client)) {
         if (request->op != BLK_FLUSH)
-            memory_io(drv, client, request);
+            memory_io(client, request);
         io_finish(client, position, OK);
     } else if (request->op == BLK_FLUSH && !drv->disk.has_flush && client->volume.kind == VOLUME_DISK) {
         io_finish(client, position, drv->disk.state == DISK_READY ? OK : ERR_IO); /* it has no cache */
@@ -139,13 +138,13 @@ static bool must_wait(const struct blkdrv *drv, const struct client *client)
     return false;
 }
 
-static void client_signal(struct client *client)
+static void client_tell(const struct blkdrv *drv, struct client *client)
 {
-    if (!client->news || !client->signal)
+    if (!client->news)
         return;
     client->news = false;
     if (blk_back_must_signal(&client->back))
-        machine_signal(client->signal);
+        machine_client_signal(client_number(drv, client));
 }
 
 /* Puts the client's bit into the mask that says why not all was taken, if so. */
@@ -153,7 +152,7 @@ static void requests_take(struct blkdrv *drv, struct client *client)
 {
     struct blk_request request;
     uint32_t position;
-    uint32_t bit = 1u << client_number(drv, client);
+    clients_t bit = CLIENT_BIT(client_number(drv, client));
 
     blk_back_awake(&client->back);
     for (uint32_t i = 0; i < PASS_MAX; i++) {
@@ -173,7 +172,7 @@ static void requests_take(struct blkdrv *drv, struct client *client)
 
 void io_pump(struct blkdrv *drv, struct client *client)
 {
-    drv->again &= ~(1u << client_number(drv, client));
+    drv->again &= ~CLIENT_BIT(client_number(drv, client));
     if (client->state != CLIENT_OPEN || must_wait(drv, client))
         return;
     requests_take(drv, client);
@@ -182,19 +181,19 @@ void io_pump(struct blkdrv *drv, struct client *client)
         client->reported = true;
     }
     disk_kick(&drv->disk);
-    client_signal(client);
+    client_tell(drv, client);
 }
 
-static void clients_pump(struct blkdrv *drv, uint32_t clients)
+static void clients_pump(struct blkdrv *drv, clients_t clients)
 {
     for (; clients != 0; clients &= clients - 1u)
-        io_pump(drv, &drv->clients[__builtin_ctz(clients)]);
+        io_pump(drv, &drv->clients[__builtin_ctzll(clients)]);
 }
 
 void io_pump_again(struct blkdrv *drv)
 {
     uint32_t first = drv->turn++ % CLIENTS_MAX;
-    uint32_t before = (1u << first) - 1u; /* their turn comes after the others' */
+    clients_t before = CLIENT_BIT(first) - 1u; /* their turn comes after the others' */
 
     clients_pump(drv, drv->again & ~before);
     clients_pump(drv, drv->again & before);
@@ -214,13 +213,13 @@ static bool completion_take(struct blkdrv *drv, struct disk_done *done)
 void io_complete(struct blkdrv *drv)
 {
     struct disk_done done;
-    uint32_t touched = 0;
+    clients_t touched = 0;
 
     while (completion_take(drv, &done)) {
         struct client *client = &drv->clients[done.owner % CLIENTS_MAX];
 
         client->in_flight--;
-        touched |= 1u << done.owner % CLIENTS_MAX;
+        touched |= CLIENT_BIT(done.owner % CLIENTS_MAX);
         if (client->state == CLIENT_OPEN)
             io_finish(client, done.position, done.status);
         session_end_if_idle(drv, client);
@@ -230,5 +229,5 @@ void io_complete(struct blkdrv *drv)
         drv->starved = 0;
     }
     for (; touched != 0; touched &= touched - 1u)
-        client_signal(&drv->clients[__builtin_ctz(touched)]);
+        client_tell(drv, &drv->clients[__builtin_ctzll(touched)]);
 }

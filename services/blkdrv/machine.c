@@ -2,26 +2,25 @@
 /*
  * machine.c - see machine.h: every call of the kernel that blkdrv makes
  *
- * Always true:  a ring or pool frame is mapped into our own address space by the capability in its CAP_RINGS
- * slot (init did it), and into the device's IoSpace by a copy of that; what a vmm got is a copy too, so that
- * revoking the CAP_RINGS slot takes both away and leaves our own mapping.
+ * What outlives us is lib/rpc/kept.h's affair.  The device sees a block through a copy of its Frame that is
+ * made anew in each life, for so is its IoSpace.
  */
 #include <stdarg.h>
-#include <string.h>
 
 #include "bh.h"
 #include "blkdrv.h"
 #include "caps_blkdrv.h"
 #include "device.h"
+#include "kept.h"
+#include "ram.h"
 #include "serve.h"
 
-_Static_assert(CAP_RINGS_COUNT == CLIENTS_MAX * BLK_FRAMES_PER_CLIENT,
-               "system/bulkhead.toml: rings of blkdrv");
+_Static_assert(BLK_BLOCK_BYTES == BLOCK_BYTES && BLOCKS_MAX == CLIENTS_MAX, "kept.h has as many of both");
 
 static struct {
     struct device device;
-    slot_t pool[CLIENTS_MAX][BLK_POOL_PAGES]; /* copies for the IoSpace; 0: no slot yet */
-    slot_t doorbell[CLIENTS_MAX];             /* what a vmm rings; 0: not made yet */
+    struct kept kept;
+    slot_t shared[BLOCKS_MAX]; /* copies for the IoSpace; 0: the device does not see it */
 } machine = {
     .device = {
         .regions = CAP_DEVICE0, .region_count = CAP_DEVICE_COUNT, .iospace = CAP_IOSPACE0, .irq = CAP_IRQ0}};
@@ -91,65 +90,71 @@ void machine_dma_faults_again(void)
     device_faults_again(&machine.device);
 }
 
-/* ---- clients --------------------------------------------------------------------------------------- */
+/* ---- blocks and clients: see kept.h ------------------------------------------------------------------ */
 
-uint8_t *machine_client_page(uint32_t client, uint32_t page)
+void machine_tidy(void)
 {
-    return (uint8_t *)(uintptr_t)(RINGS_IPA +
-                                  ((uint64_t)client * BLK_FRAMES_PER_CLIENT + page) * BLK_PAGE_BYTES);
+    kept_start(&machine.kept, CAP_FIRST_FREE, 1u << CAP_CSPACE_BITS, CLIENTS_MAX, RAM_CHUNKS_MAX);
 }
 
-slot_t machine_client_frame(uint32_t client, uint32_t page)
+slot_t machine_ram_row(void)
 {
-    return CAP_RINGS + client * BLK_FRAMES_PER_CLIENT + page;
+    return machine.kept.row;
 }
 
-enum status machine_client_resume(uint32_t client)
+uint8_t *machine_block(uint32_t block)
 {
-    enum status status = OK;
+    return kept_block(&machine.kept, block);
+}
 
-    for (uint32_t i = 0; i < BLK_POOL_PAGES && status == OK; i++)
-        status = device_share(&machine.device, machine_client_frame(client, 1u + i), &machine.pool[client][i],
-                              IOVA_POOLS + ((uint64_t)client * BLK_POOL_PAGES + i) * BLK_PAGE_BYTES,
-                              RIGHT_READ | RIGHT_WRITE);
+slot_t machine_block_frame(uint32_t block)
+{
+    return kept_frame(&machine.kept, block);
+}
+
+enum status machine_block_fetch(uint32_t block, slot_t memory, char *error, size_t error_bytes)
+{
+    bh_slot_drop(machine.shared[block]);
+    machine.shared[block] = 0;
+    return kept_block_fetch(&machine.kept, block, memory, error, error_bytes);
+}
+
+enum status machine_block_resume(uint32_t block)
+{
+    return kept_block_resume(&machine.kept, block);
+}
+
+enum status machine_block_share(uint32_t block)
+{
+    enum status status;
+
+    if (machine.shared[block] != 0)
+        return OK;
+    status = device_share(&machine.device, machine_block_frame(block), &machine.shared[block],
+                          IOVA_BLOCKS + (uint64_t)block * BLK_BLOCK_BYTES, RIGHT_READ | RIGHT_WRITE);
+    if (status != OK) {
+        bh_slot_drop(machine.shared[block]);
+        machine.shared[block] = 0;
+    }
     return status;
-}
-
-enum status machine_client_prepare(uint32_t client, bool has_dma)
-{
-    enum status status = OK;
-
-    /* Whoever had this place before us keeps nothing of it. */
-    for (uint32_t i = 0; i < BLK_FRAMES_PER_CLIENT && status == OK; i++)
-        status = bh_cspace_revoke(SLOT_CSPACE, machine_client_frame(client, i));
-    if (status == OK && machine.doorbell[client] != 0)
-        status = bh_cspace_revoke(SLOT_CSPACE, machine.doorbell[client]);
-    if (status != OK)
-        return status;
-    memset(machine_client_page(client, 0), 0, (size_t)BLK_FRAMES_PER_CLIENT * BLK_PAGE_BYTES);
-    return has_dma ? machine_client_resume(client) : OK;
 }
 
 slot_t machine_client_doorbell(uint32_t client)
 {
-    slot_t *doorbell = &machine.doorbell[client];
-
-    if (*doorbell == 0 && device_event_mint(doorbell, EV_CLIENT(client)) != OK) {
-        bh_slot_drop(*doorbell);
-        *doorbell = 0;
-    }
-    return *doorbell;
+    return kept_doorbell(&machine.kept, client, EV_BELL(client % CLIENT_BELLS));
 }
 
-/* A vmm that is gone cannot be signalled, and needs not be. */
-void machine_signal(slot_t notification)
+enum status machine_client_notify(uint32_t client, slot_t slot)
 {
-    enum status status = bh_notification_signal(notification);
-
-    (void)status;
+    return kept_notify(&machine.kept, client, slot);
 }
 
-void machine_drop(slot_t slot)
+void machine_client_signal(uint32_t client)
 {
-    bh_slot_drop(slot);
+    kept_signal(&machine.kept, client);
+}
+
+void machine_client_forget(uint32_t client)
+{
+    kept_forget(&machine.kept, client);
 }

@@ -19,17 +19,20 @@
 /* Bits of the events Notification. */
 #define EV_IRQ (UINT64_C(1) << 0)   /* the disk interrupts */
 #define EV_FAULT (UINT64_C(1) << 1) /* the SMMU refused an access of the disk */
-#define EV_CLIENT(i) (UINT64_C(1) << (16 + (i)))
+#define CLIENT_BELLS 32u
+#define EV_BELL(i) (UINT64_C(1) << (16 + (i))) /* clients with number % CLIENT_BELLS == i */
 
 /*
  * Where the device finds things.  No RAM of a machine we know is at these addresses, so that a physical
  * address that strays into a descriptor is refused by the SMMU.
  */
 #define IOVA_QUEUE UINT64_C(0x1000000000)
-#define IOVA_POOLS UINT64_C(0x1000100000) /* + client * 64 KiB; one 2 MiB table spans all */
+#define IOVA_BLOCKS UINT64_C(0x1000200000) /* + block * BLK_BLOCK_BYTES */
 
 #define QUEUE_PAGES 4u
 
+/* First of all: forget what an earlier life left, but for what it kept on purpose (lib/rpc/kept.h). */
+void machine_tidy(void);
 void machine_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Events without messages, for start-up only: waits until the deadline; 0 when it passed. */
@@ -50,14 +53,15 @@ void machine_dma_faults_again(void);
 uint32_t machine_stream(void);
 
 /* ---- clients ---- */
-uint8_t *machine_client_page(uint32_t client, uint32_t page); /* 0: the ring, then the pool */
-/* Nobody but us reaches the client's frames any more; they are zero; with
- * `has_dma` the device sees the pool. */
-enum status machine_client_prepare(uint32_t client, bool has_dma) BH_NODISCARD;
-/* After our own restart: what the client holds stays; the device sees the pool. */
-enum status machine_client_resume(uint32_t client) BH_NODISCARD;
-void machine_signal(slot_t notification);
-void machine_drop(slot_t slot);
+/* Blocks: see lib/rpc/kept.h. */
+uint8_t *machine_block(uint32_t block);
+enum status machine_block_fetch(uint32_t block, slot_t memory, char *error, size_t error_bytes) BH_NODISCARD;
+enum status machine_block_resume(uint32_t block) BH_NODISCARD;
+/* From now on the device sees it, from IOVA_BLOCKS + block * BLK_BLOCK_BYTES on. */
+enum status machine_block_share(uint32_t block) BH_NODISCARD;
+/* Signal the vmm's Notification, which is kept over a restart of ours.  A vmm that is gone needs none. */
+void machine_client_signal(uint32_t client);
+void machine_client_forget(uint32_t client); /* let go of it; nobody rings the client's doorbell any more */
 
 /* ---- memory that survives a restart ---- */
 uint8_t *machine_persistent(void);
@@ -71,6 +75,8 @@ uint8_t *machine_ram(void);
  */
 enum status machine_ram_map(slot_t session, uint32_t first, uint32_t count, char *error,
                             size_t error_bytes) BH_NODISCARD;
+/* Map them again after a restart of ours.  ERR_CAP: they are gone. */
+enum status machine_ram_resume(uint32_t first, uint32_t count) BH_NODISCARD;
 /* Let go of them: after this mem can have them back. */
 void machine_ram_unmap(uint32_t first, uint32_t count);
 /* The manifest allows volumes that misbehave on purpose. */

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * persist.c - which session is what, in a page that survives our restart (lib/bh/copies.h)
+ * persist.c - which session is what, in pages that survive our restart (lib/bh/copies.h)
  */
 #include <string.h>
 
 #include "blkdrv.h"
 
 #define PERSIST_MAGIC 0x534b4c42u /* "BLKS" */
-#define PERSIST_VERSION 1u
-#define COPY_BYTES 2048u
+#define PERSIST_VERSION 2u
+#define COPY_BYTES 4096u
 
 struct record {
     uint32_t generation;
     uint32_t count;
     struct persist_session sessions[CLIENTS_MAX];
 };
-_Static_assert(sizeof(struct copy) + sizeof(struct record) <= COPY_BYTES, "two copies fit one page");
+_Static_assert(sizeof(struct copy) + sizeof(struct record) <= COPY_BYTES, "two copies fit two pages");
 
 void persist_save(struct blkdrv *drv)
 {
@@ -32,6 +32,8 @@ void persist_save(struct blkdrv *drv)
         saved->session = client->session;
         saved->client = (uint8_t)i;
         saved->writable = client->limits.writable;
+        saved->block = (uint8_t)client->block;
+        saved->first = client->volume.kind == VOLUME_RAM ? (uint32_t)client->volume.first : 0;
         memcpy(saved->volume, client->volume.name, sizeof(saved->volume));
         record->count++;
     }

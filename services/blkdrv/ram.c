@@ -2,19 +2,18 @@
 /*
  * ram.c - see machine.h: the memory of ram volumes, from mem into our address space
  *
- * Always true:  a chunk that is mapped is one 2 MiB Frame in one slot of ours.  The Untyped that brought it
- * is dropped at once: the Frame then hangs on mem's own chunk, and ends when mem revokes that.
+ * Always true:  a chunk that is mapped is one 2 MiB Frame in the slot of that chunk, which we keep over a
+ * restart.  The Untyped that brought it is dropped at once: the Frame then hangs on mem's own chunk, and ends
+ * when mem revokes that.
  */
+#include "ram.h"
+
 #include <stdio.h>
 
 #include "bh.h"
 #include "machine.h"
 #include "mem_chunks.h"
 #include "ram_volume.h"
-
-#define SLOTS_SPARE 64u /* what messages, clients and their copies still need */
-
-static slot_t frames[RAM_CHUNKS_MAX]; /* by chunk; 0: not mapped */
 
 static uint64_t area_ipa(void)
 {
@@ -30,22 +29,24 @@ uint8_t *machine_ram(void)
     return (uint8_t *)(uintptr_t)area_ipa();
 }
 
+static slot_t frame_of(uint32_t chunk)
+{
+    return machine_ram_row() + chunk;
+}
+
+static enum status chunk_resume(uint32_t chunk)
+{
+    return bh_map(frame_of(chunk), area_ipa() + chunk * RAM_VOLUME_CHUNK, RIGHT_READ | RIGHT_WRITE);
+}
+
 /* The kernel zeroes a Frame when it is made. */
 static enum status chunk_map(slot_t untyped, uint32_t chunk)
 {
-    slot_t frame = bh_slot_alloc();
-    enum status status;
+    enum status status = bh_cspace_delete(SLOT_CSPACE, frame_of(chunk));
 
-    if (frame == 0)
-        return ERR_FULL;
-    status = bh_untyped_retype(untyped, CAP_FRAME, FRAME_2M, 1, SLOT_CSPACE, frame);
     if (status == OK)
-        status = bh_map(frame, area_ipa() + chunk * RAM_VOLUME_CHUNK, RIGHT_READ | RIGHT_WRITE);
-    if (status == OK)
-        frames[chunk] = frame;
-    else
-        bh_slot_drop(frame);
-    return status;
+        status = bh_untyped_retype(untyped, CAP_FRAME, FRAME_2M, 1, SLOT_CSPACE, frame_of(chunk));
+    return status == OK ? chunk_resume(chunk) : status;
 }
 
 /* Ask for up to `count` chunks and map what comes; *mapped says how many that were. */
@@ -74,10 +75,6 @@ enum status machine_ram_map(slot_t session, uint32_t first, uint32_t count, char
     enum status status = OK;
     uint32_t done = 0, mapped;
 
-    if (bh_slots_left() < count + SLOTS_SPARE) {
-        snprintf(error, error_bytes, "no slots left in blkdrv for %u pieces of memory", count);
-        return ERR_FULL;
-    }
     while (status == OK && done < count) {
         status = chunks_fetch(session, first + done, count - done, &mapped, error, error_bytes);
         done += mapped;
@@ -87,10 +84,19 @@ enum status machine_ram_map(slot_t session, uint32_t first, uint32_t count, char
     return status;
 }
 
+enum status machine_ram_resume(uint32_t first, uint32_t count)
+{
+    enum status status = OK;
+
+    for (uint32_t i = first; i < first + count && status == OK; i++)
+        status = chunk_resume(i);
+    return status;
+}
+
+/* Deleting a mapped Frame unmaps it. */
 void machine_ram_unmap(uint32_t first, uint32_t count)
 {
-    for (uint32_t i = first; i < first + count; i++) {
-        bh_slot_drop(frames[i]); /* deleting a mapped Frame unmaps it */
-        frames[i] = 0;
-    }
+    for (uint32_t i = first; i < first + count; i++)
+        if (bh_cspace_delete(SLOT_CSPACE, frame_of(i)) != OK)
+            bh_panic("chunk %u cannot be let go of", (unsigned)i);
 }

@@ -12,8 +12,6 @@
 #include "blkdrv.h"
 #include "serve.h"
 
-#define POOL_AT_ONCE IPC_CAPS_MAX
-
 static void caps_drop(const struct rpc_call *call)
 {
     for (uint32_t i = 0; i < call->in_count; i++)
@@ -22,14 +20,15 @@ static void caps_drop(const struct rpc_call *call)
 
 void blk_on_open(struct rpc_call *call, const bh_BlkOpenRequest *request, bh_BlkStatus *reply)
 {
-    slot_t memory = call->in_count ? call->in[0] : 0;
+    struct paid_from memory = {.block = call->in_count > 0 ? call->in[0] : 0,
+                               .ram = call->in_count > 1 ? call->in[1] : 0};
 
     reply->status = ERR_RIGHT;
     if (call->badge != BADGE_TOOLSTACK)
         snprintf(reply->error, sizeof(reply->error), "only the toolstack opens volumes");
     else
         reply->status = session_open(call->context, request->session, request->volume, request->writable,
-                                     memory, reply->error, sizeof(reply->error));
+                                     &memory, reply->error, sizeof(reply->error));
     caps_drop(call);
 }
 
@@ -43,57 +42,50 @@ void blk_on_close(struct rpc_call *call, const bh_BlkCloseRequest *request, bh_B
         reply->status = session_close(call->context, request->session, reply->error, sizeof(reply->error));
 }
 
-/* The vmm's Notification (again, after a restart of ours); anything else it sent is dropped. */
-static void signal_take(struct client *client, const struct rpc_call *call)
+static enum status attach_refuse(struct rpc_call *call, bh_BlkAttachReply *reply, enum status status,
+                                 const char *why)
 {
-    bh_slot_drop(client->signal);
-    client->signal = call->in[0];
-    for (uint32_t i = 1; i < call->in_count; i++)
-        bh_slot_drop(call->in[i]);
+    caps_drop(call);
+    snprintf(reply->error, sizeof(reply->error), "%s", why);
+    return status;
 }
 
-void blk_on_attach(struct rpc_call *call, const bh_BlkAttachRequest *request, bh_BlkAttachReply *reply)
+static enum status attach(struct rpc_call *call, bh_BlkAttachReply *reply)
 {
     struct blkdrv *drv = call->context;
     struct client *client = session_find(drv, call->badge);
-    slot_t doorbell = client ? machine_client_doorbell(client_number(drv, client)) : 0;
+    slot_t doorbell;
+    enum status status;
 
-    (void)request;
-    if (!client || call->in_count == 0 || doorbell == 0) {
-        caps_drop(call);
-        reply->status = !client ? ERR_EXIST : call->in_count == 0 ? ERR_ARG : ERR_MEM;
-        snprintf(reply->error, sizeof(reply->error), "%s",
-                 !client               ? "this session is not open"
-                 : call->in_count == 0 ? "the Notification for completions is missing"
-                                       : "no slot left for a doorbell");
-        return;
-    }
-    signal_take(client, call);
-    reply->status = OK;
+    if (!client)
+        return attach_refuse(call, reply, ERR_EXIST, "this session is not open");
+    if (call->in_count == 0)
+        return attach_refuse(call, reply, ERR_ARG, "the Notification for completions is missing");
+    doorbell = machine_client_doorbell(client_number(drv, client));
+    if (doorbell == 0)
+        return attach_refuse(call, reply, ERR_MEM, "no doorbell can be made");
+    for (uint32_t i = 1; i < call->in_count; i++)
+        bh_slot_drop(call->in[i]);
+    status = machine_client_notify(client_number(drv, client), call->in[0]);
+    if (status != OK)
+        return status;
     reply->sectors = client->limits.sectors;
     reply->writable = client->limits.writable;
     reply->pool_pages = BLK_POOL_PAGES;
     reply->block_bytes = client->limits.align_sectors * BLK_SECTOR_BYTES;
-    call->out[call->out_count++] = machine_client_frame(client_number(drv, client), 0);
+    call->out[call->out_count++] = machine_block_frame(client->block);
     call->out[call->out_count++] = doorbell;
 
     /* After a restart there may be requests in the ring, and completions that nobody was told of. */
     client->news = true;
-    drv->again |= 1u << client_number(drv, client);
+    drv->again |= CLIENT_BIT(client_number(drv, client));
+    return OK;
 }
 
-void blk_on_pool(struct rpc_call *call, const bh_BlkPoolRequest *request, bh_BlkPoolReply *reply)
+void blk_on_attach(struct rpc_call *call, const bh_BlkAttachRequest *request, bh_BlkAttachReply *reply)
 {
-    struct blkdrv *drv = call->context;
-    struct client *client = session_find(drv, call->badge);
-
-    caps_drop(call);
-    reply->status = !client ? ERR_EXIST : request->first >= BLK_POOL_PAGES ? ERR_ARG : OK;
-    if (reply->status != OK)
-        return;
-    for (uint32_t page = request->first; page < BLK_POOL_PAGES && call->out_count < POOL_AT_ONCE; page++)
-        call->out[call->out_count++] = machine_client_frame(client_number(drv, client), 1u + page);
-    reply->count = call->out_count;
+    (void)request;
+    reply->status = attach(call, reply);
 }
 
 /* ---- Info: first the disk's volumes, then the sessions ------------------------------------------ */

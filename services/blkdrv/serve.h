@@ -5,9 +5,11 @@
 
 #include "abi.h"
 
-/* The ring (page 0) or a pool page of a client: ours, to send a copy of. */
-slot_t machine_client_frame(uint32_t client, uint32_t page);
-/* What the client rings when it has put requests; 0: no slot left. */
+/* The Frame of a block: ours, to send a copy of. */
+slot_t machine_block_frame(uint32_t block);
+/* What the client rings when it has put requests; 0: it cannot be had. */
 slot_t machine_client_doorbell(uint32_t client);
+/* From now on this is the client's Notification; `slot` is empty afterwards, and free. */
+enum status machine_client_notify(uint32_t client, slot_t slot) BH_NODISCARD;
 
 #endif

@@ -3,7 +3,8 @@
  * session.c - who may use which volume: one writer, or several readers
  *
  * Always true:  two open sessions of one disk volume are both read-only; a session's number is unique among
- * the open ones; a place is given away again only when nothing of it is in the device.
+ * the open ones; a place is given away again only when nothing of it is in the device.  The sessions of a VM,
+ * and no others, share its block.
  */
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,15 @@ struct client *session_find(struct blkdrv *drv, uint64_t badge)
     return NULL;
 }
 
+/* Also one that is closing. */
+static struct client *session_find_any(struct blkdrv *drv, uint32_t session)
+{
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++)
+        if (drv->clients[i].state != CLIENT_FREE && drv->clients[i].session == session)
+            return &drv->clients[i];
+    return NULL;
+}
+
 static struct client *place_find(struct blkdrv *drv)
 {
     for (uint32_t i = 0; i < CLIENTS_MAX; i++)
@@ -31,6 +41,58 @@ static struct client *place_find(struct blkdrv *drv)
             return &drv->clients[i];
     return NULL;
 }
+
+/* ---- blocks ------------------------------------------------------------------------------------ */
+
+/* The block of this session's VM, while another session of it is there; else BLOCKS_MAX. */
+static uint32_t block_of_vm(const struct blkdrv *drv, uint32_t session)
+{
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++)
+        if (drv->clients[i].state != CLIENT_FREE && drv->clients[i].session >> 8 == session >> 8)
+            return drv->clients[i].block;
+    return BLOCKS_MAX;
+}
+
+static bool block_is_used(const struct blkdrv *drv, uint32_t block)
+{
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++)
+        if (drv->clients[i].state != CLIENT_FREE && drv->clients[i].block == block)
+            return true;
+    return false;
+}
+
+/* There is a free one for each free place. */
+static uint32_t block_find(const struct blkdrv *drv)
+{
+    uint32_t block = 0;
+
+    while (block < BLOCKS_MAX - 1u && block_is_used(drv, block))
+        block++;
+    return block;
+}
+
+static enum status block_open(const struct blkdrv *drv, uint32_t session, slot_t memory, uint32_t *block,
+                              char *error, size_t error_bytes)
+{
+    char why[100];
+    enum status status;
+
+    *block = block_of_vm(drv, session);
+    if (*block != BLOCKS_MAX)
+        return OK;
+    *block = block_find(drv);
+    status = machine_block_fetch(*block, memory, why, sizeof(why));
+    if (status != OK)
+        snprintf(error, error_bytes, "the buffers of session 0x%x: %s", session, why);
+    return status;
+}
+
+static uint8_t *session_memory(uint32_t session, uint32_t block)
+{
+    return machine_block(block) + (session & 0xffu) * BLK_DISK_BYTES;
+}
+
+/* ---- Open, Close ------------------------------------------------------------------------------- */
 
 /* The session that stands in the way of using a volume like this, or NULL. */
 static const struct client *conflict_find(const struct blkdrv *drv, const char *name, bool writable)
@@ -67,7 +129,11 @@ static enum status open_check(struct blkdrv *drv, uint32_t session, const char *
         snprintf(error, error_bytes, "%u cannot be the number of a session", session);
         return ERR_ARG;
     }
-    if (session_find(drv, session)) {
+    if ((session & 0xffu) >= BLK_BLOCK_DISKS) {
+        snprintf(error, error_bytes, "session 0x%x: a VM has at most %u disks", session, BLK_BLOCK_DISKS);
+        return ERR_ARG;
+    }
+    if (session_find_any(drv, session)) {
         snprintf(error, error_bytes, "session 0x%x is open already", session);
         return ERR_STATE;
     }
@@ -83,11 +149,32 @@ static enum status open_check(struct blkdrv *drv, uint32_t session, const char *
     return OK;
 }
 
-enum status session_open(struct blkdrv *drv, uint32_t session, const char *name, bool writable, slot_t memory,
-                         char *error, size_t error_bytes)
+/* The memory of a session that may be opened: its block, seen by the device if need be, and a ram volume's.
+ */
+static enum status memory_open(const struct blkdrv *drv, uint32_t session, const struct volume *volume,
+                               const struct paid_from *memory, uint32_t *block, char *error,
+                               size_t error_bytes)
+{
+    enum status status = block_open(drv, session, memory->block, block, error, error_bytes);
+
+    if (status != OK)
+        return status;
+    if (volume->kind == VOLUME_RAM)
+        return volume_fill(volume, memory->ram, error, error_bytes);
+    status = machine_block_share(*block);
+    if (status != OK)
+        snprintf(error, error_bytes, "the buffers of session 0x%x cannot be shown to the device: %s", session,
+                 status == ERR_FULL ? "no slot is left" : "no memory for its tables");
+    return status;
+}
+
+enum status session_open(struct blkdrv *drv, uint32_t session, const char *name, bool writable,
+                         const struct paid_from *memory, char *error, size_t error_bytes)
 {
     enum status status = open_check(drv, session, name, writable, error, error_bytes);
+    struct client *client = place_find(drv);
     struct volume volume;
+    uint32_t block;
 
     if (status == OK)
         status = volume_find(drv, name, &volume, error, error_bytes);
@@ -97,22 +184,16 @@ enum status session_open(struct blkdrv *drv, uint32_t session, const char *name,
         snprintf(error, error_bytes, "volume %s cannot be written: the disk is read-only", name);
         return ERR_RIGHT;
     }
-
-    struct client *client = place_find(drv);
-    uint32_t number = client_number(drv, client);
-    status = machine_client_prepare(number, volume.kind != VOLUME_RAM);
-    if (status != OK) {
-        snprintf(error, error_bytes, "no memory to map the buffers of session 0x%x", session);
-        return status;
-    }
-    status = volume_fill(&volume, memory, error, error_bytes);
+    status = memory_open(drv, session, &volume, memory, &block, error, error_bytes);
     if (status != OK)
         return status;
     *client = (struct client){.state = CLIENT_OPEN,
                               .session = session,
+                              .block = block,
+                              .memory = session_memory(session, block),
                               .volume = volume,
                               .limits = limits_of(drv, &volume, writable)};
-    struct blk_ring *ring = (struct blk_ring *)machine_client_page(number, 0);
+    struct blk_ring *ring = (struct blk_ring *)client_page(client, 0);
     blk_ring_create(ring);
     blk_back_start(&client->back, ring, drv->generation);
     persist_save(drv);
@@ -132,60 +213,91 @@ void session_end_if_idle(struct blkdrv *drv, struct client *client)
 
 enum status session_close(struct blkdrv *drv, uint32_t session, char *error, size_t error_bytes)
 {
-    struct client *client = session_find(drv, session);
+    struct client *client = session_find_any(drv, session);
 
     if (!client) {
         snprintf(error, error_bytes, "there is no session 0x%x", session);
         return ERR_EXIST;
     }
-    client->state = CLIENT_CLOSING;
-    drv->closing_count++;
-    if (client->signal)
-        machine_drop(client->signal);
-    client->signal = 0;
-    persist_save(drv);
-    session_end_if_idle(drv, client);
-    return OK;
+    if (client->state == CLIENT_OPEN) {
+        client->state = CLIENT_CLOSING;
+        drv->closing_count++;
+        machine_client_forget(client_number(drv, client));
+        persist_save(drv);
+        session_end_if_idle(drv, client);
+    }
+    if (client->state == CLIENT_FREE)
+        return OK;
+    snprintf(error, error_bytes, "%u requests of session 0x%x are still in the device", client->in_flight,
+             session);
+    return ERR_STATE;
 }
 
 /* ---- after a restart of ours ------------------------------------------------------------------- */
 
-/* The same volume as before; what was in memory is lost, and says so by failing rather than by reading as
- * zeros. */
-static void volume_recover(struct blkdrv *drv, const char *name, struct volume *volume)
+/* The same volume as before; what is not there any more says so by failing rather than by reading as zeros.
+ */
+static void volume_recover(struct blkdrv *drv, const struct persist_session *saved, struct volume *volume)
 {
     char why[120];
+    enum status status;
 
-    if (!ram_volume_is(name) && volume_find(drv, name, volume, why, sizeof(why)) == OK)
-        return;
-    *volume = (struct volume){.kind = VOLUME_LOST};
-    snprintf(volume->name, sizeof(volume->name), "%s", name);
+    *volume = (struct volume){.first = saved->first};
+    snprintf(volume->name, sizeof(volume->name), "%s", saved->volume);
+    status = ram_volume_is(saved->volume) ? volume_resume(volume)
+                                          : volume_find(drv, saved->volume, volume, why, sizeof(why));
+    if (status != OK)
+        volume->kind = VOLUME_LOST;
+}
+
+static bool has_dma(const struct client *client)
+{
+    return client->volume.kind == VOLUME_DISK || client->volume.kind == VOLUME_FAULT;
+}
+
+/* What decides memory safety is judged again: the page was ours alone, but we died. */
+static bool recover_check(const struct blkdrv *drv, const struct persist_session *saved)
+{
+    return saved->client < CLIENTS_MAX && drv->clients[saved->client].state == CLIENT_FREE &&
+           saved->block < BLOCKS_MAX && (saved->session & 0xffu) < BLK_BLOCK_DISKS;
 }
 
 static void client_recover(struct blkdrv *drv, const struct persist_session *saved)
 {
     struct client *client = &drv->clients[saved->client];
-    struct blk_ring *ring = (struct blk_ring *)machine_client_page(saved->client, 0);
 
-    *client = (struct client){.state = CLIENT_OPEN, .session = saved->session};
-    volume_recover(drv, saved->volume, &client->volume);
+    if (!block_is_used(drv, saved->block) && machine_block_resume(saved->block) != OK) {
+        machine_log("session 0x%x on %s ends: its buffers are gone", saved->session, saved->volume);
+        machine_client_forget(saved->client);
+        return;
+    }
+    *client = (struct client){.state = CLIENT_OPEN,
+                              .session = saved->session,
+                              .block = saved->block,
+                              .memory = session_memory(saved->session, saved->block)};
+    volume_recover(drv, saved, &client->volume);
     client->limits = limits_of(drv, &client->volume, saved->writable != 0);
-    if (client->volume.kind != VOLUME_LOST && machine_client_resume(saved->client) != OK)
+    if (has_dma(client) && machine_block_share(client->block) != OK)
         client->volume.kind = VOLUME_LOST;
-    blk_back_start(&client->back, ring, drv->generation);
-    drv->again |= 1u << saved->client;
+    blk_back_start(&client->back, (struct blk_ring *)client_page(client, 0), drv->generation);
+    client->news = true; /* there may be completions that nobody was told of */
+    drv->again |= CLIENT_BIT(saved->client);
     machine_log("session 0x%x on %s goes on%s", client->session, client->volume.name,
                 client->volume.kind == VOLUME_LOST ? ", but its volume is lost: its requests fail" : "");
 }
 
 void session_recover(struct blkdrv *drv)
 {
-    struct persist_session saved[CLIENTS_MAX];
+    static struct persist_session saved[CLIENTS_MAX]; /* too much for a stack */
     uint32_t count = persist_load(drv, saved, &drv->generation);
 
     drv->generation++;
     for (uint32_t i = 0; i < count; i++)
-        if (saved[i].client < CLIENTS_MAX && drv->clients[saved[i].client].state == CLIENT_FREE)
+        if (recover_check(drv, &saved[i]))
             client_recover(drv, &saved[i]);
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++)
+        if (drv->clients[i].state == CLIENT_FREE)
+            machine_client_forget(i);
+    volumes_tidy(drv);
     persist_save(drv);
 }

@@ -159,6 +159,24 @@ enum status volume_fill(const struct volume *volume, slot_t memory, char *error,
     return status;
 }
 
+enum status volume_resume(struct volume *volume)
+{
+    uint64_t bytes = ram_volume_bytes(volume->name), chunks = ram_volume_quota(bytes) / RAM_VOLUME_CHUNK;
+
+    if (bytes == 0 || volume->first >= RAM_CHUNKS_MAX || chunks > RAM_CHUNKS_MAX - volume->first)
+        return ERR_ARG;
+    volume->kind = VOLUME_RAM;
+    volume->sectors = bytes / BLK_SECTOR_BYTES;
+    return machine_ram_resume((uint32_t)volume->first, (uint32_t)chunks);
+}
+
+void volumes_tidy(const struct blkdrv *drv)
+{
+    for (uint32_t chunk = 0; chunk < RAM_CHUNKS_MAX; chunk++)
+        if (ram_collision(drv, chunk, 1) == 0)
+            machine_ram_unmap(chunk, 1);
+}
+
 void volume_empty(const struct volume *volume)
 {
     if (volume->kind == VOLUME_RAM)

@@ -166,7 +166,8 @@ void ledger_name(uint64_t vm_id, char name[LEDGER_NAME_BYTES])
     else if (id < NET_BLOCK_SESSION(0u))
         snprintf(name, LEDGER_NAME_BYTES, "disk %u of VM %u", (id >> 8) - 1, id & 0xff);
     else
-        snprintf(name, LEDGER_NAME_BYTES, "interfaces of VM %u", id & 0xff);
+        snprintf(name, LEDGER_NAME_BYTES, "%s of VM %u", id < BLK_BLOCK_SESSION(0u) ? "interfaces" : "disks",
+                 id & 0xff);
 }
 
 enum status ledger_judge_session(struct ledger *ledger, uint32_t vm_id, uint64_t quota_bytes, char *error)

@@ -25,8 +25,7 @@
 
 #define CHUNK_BYTES 0x200000u
 #define CHUNKS_MAX 3584u
-#define SESSIONS_MAX                                                                                         \
-    224u /* 64 VMs, the blocks of their interfaces, as many ram volumes, 16 images; some room */
+#define SESSIONS_MAX 250u /* 64 VMs, two blocks for each, 16 images; some ram volumes */
 #define NO_CHUNK UINT32_MAX
 #define LEDGER_MAGIC 0x474c4d42u /* "BMLG" */
 #define LEDGER_ERROR_BYTES 120u
@@ -69,7 +68,8 @@ void ledger_carve(struct ledger *ledger);
 /* The session of a VM, or NULL. */
 struct ledger_session *ledger_find(struct ledger *ledger, uint64_t vm_id);
 
-/* "VM 16", "disk 0 of VM 16" for the memory of a ram volume, "interfaces of VM 16", or "image 3"
+/* "VM 16", "disk 0 of VM 16" for the memory of a ram volume, "disks of VM 16" or
+ * "interfaces of VM 16" for the blocks, or "image 3"
  * (lib/ring/mem_session.h). */
 void ledger_name(uint64_t vm_id, char name[LEDGER_NAME_BYTES]);
 

@@ -17,15 +17,15 @@
 #include "init_rpc.h"
 #include "mem_rpc.h"
 #include "mem_session.h"
-#include "net_ring.h"
 #include "net_rpc.h"
 #include "ram_volume.h"
 #include "sched_rpc.h"
 #include "toolstack.h"
 #include "vmm_slots.h"
 
-#define UNDO_TRIES 3u
-#define UNDO_PAUSE_MS 200u
+#define UNDO_TRIES 15u
+#define UNDO_PAUSE_MS 40u
+#define UNDO_MS 25000u              /* no more tries after that: a service that hangs is waited for in each */
 #define MEM_BLOCK_BYTES 0x200000ull /* mem gives whole pieces of this size */
 
 _Static_assert(sizeof(((bh_VmConfig *)0)->disks) / sizeof(bh_Disk) == VMM_DISKS_MAX, "a slot per disk");
@@ -137,6 +137,22 @@ static enum status vm_open_memory(struct toolstack *ts, struct vm *vm, char *err
     return memory_open(vm, vm->target, error);
 }
 
+/* A block that the VM shares with a driver (lib/rpc/kept.h) is a session of its own at mem; the driver gets
+ * it with Open, to fetch the memory for the VM's first disk or interface. */
+static enum status vm_open_block(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t session,
+                                 const char *what, char *error)
+{
+    bh_MemOpenRequest request = {.vm_id = session, .quota_bytes = MEM_BLOCK_BYTES};
+    bh_MemStatus reply;
+
+    if (vm->steps & step)
+        return OK;
+    step_begin(ts, vm, step);
+    enum status status = mem_rpc_open(CAP_MEM, &request, &reply, NULL, bh_after_ms(ASK_MS));
+
+    return judge(status, reply.status, reply.error, what, error);
+}
+
 /* The memory of a ram volume has a session of its own at mem; blkdrv gets it with Blk.Open, to fetch the
  * memory.  A size that makes no sense has none: blkdrv says what is wrong with it. */
 static enum status vm_open_ram(struct toolstack *ts, struct vm *vm, uint32_t index, slot_t *session,
@@ -161,24 +177,39 @@ static enum status vm_open_ram(struct toolstack *ts, struct vm *vm, uint32_t ind
     return status;
 }
 
+/* `ram`: the session at mem of a ram volume, which is dropped; 0: none. */
+static enum status volume_open(struct toolstack *ts, struct vm *vm, uint32_t step,
+                               const bh_BlkOpenRequest *request, slot_t ram, const char *what, char *error)
+{
+    bh_BlkStatus reply;
+    struct rpc_caps caps = {.in_count = ram ? 2 : 1, .in = {0, ram}};
+    enum status status =
+        vm_open_block(ts, vm, STEP_BLK_BLOCK, BLK_BLOCK_SESSION(vm_id(vm)), "disks: memory", error);
+
+    if (status == OK)
+        status = judge(memory_session_mint(BLK_BLOCK_SESSION(vm_id(vm)), &caps.in[0]), OK, "", what, error);
+    if (status == OK) {
+        step_begin(ts, vm, step);
+        status = blk_rpc_open(CAP_BLK, request, &reply, &caps, bh_after_ms(BUILD_MS));
+        status = judge(status, reply.status, reply.error, what, error);
+    }
+    caps_drop(&caps);
+    return status;
+}
+
 static enum status vm_open_disk(struct toolstack *ts, struct vm *vm, uint32_t index, char *error)
 {
     const bh_Disk *disk = &vm->config.disks[index];
     bh_BlkOpenRequest request = {.session = vm_id(vm) << 8 | index, .writable = disk->writable};
-    bh_BlkStatus reply;
-    struct rpc_caps caps = {0};
     char what[64];
-    enum status status = vm_open_ram(ts, vm, index, &caps.in[0], error);
+    slot_t ram;
+    enum status status = vm_open_ram(ts, vm, index, &ram, error);
 
     if (status != OK)
         return status;
-    caps.in_count = caps.in[0] != 0;
     snprintf(request.volume, sizeof request.volume, "%s", disk->volume);
     snprintf(what, sizeof what, "disk %s", disk->vdev);
-    step_begin(ts, vm, step_disk(index));
-    status = blk_rpc_open(CAP_BLK, &request, &reply, &caps, bh_after_ms(BUILD_MS));
-    caps_drop(&caps);
-    return judge(status, reply.status, reply.error, what, error);
+    return volume_open(ts, vm, step_disk(index), &request, ram, what, error);
 }
 
 /* Its vmm reads a kernel or ramdisk that is a volume by itself. */
@@ -186,17 +217,13 @@ static enum status vm_open_image(struct toolstack *ts, struct vm *vm, uint32_t i
 {
     const char *name = vm_image_volume(vm, index);
     bh_BlkOpenRequest request = {.session = vm_id(vm) << 8 | (IMAGE_DISK_FIRST + index)};
-    bh_BlkStatus reply;
 
     if (!name)
         return OK;
     if (ram_volume_is(name))
         return judge(OK, ERR_ARG, "an image is a volume of the disk", name, error);
     snprintf(request.volume, sizeof request.volume, "%s", name);
-    step_begin(ts, vm, step_image(index));
-    enum status status = blk_rpc_open(CAP_BLK, &request, &reply, NULL, bh_after_ms(BUILD_MS));
-
-    return judge(status, reply.status, reply.error, index == 0 ? "kernel" : "ramdisk", error);
+    return volume_open(ts, vm, step_image(index), &request, 0, index == 0 ? "kernel" : "ramdisk", error);
 }
 
 /* The file did not say which network: the first one of the manifest. */
@@ -241,19 +268,6 @@ static enum status net_describe(const struct vm *vm, uint32_t index, const bh_Vi
     return OK;
 }
 
-/* The block that its interfaces share with netdrv is a session of its own at mem; netdrv gets it with
- * Net.Open, to fetch the memory for the first one. */
-static enum status vm_open_net_block(struct toolstack *ts, struct vm *vm, char *error)
-{
-    bh_MemOpenRequest request = {.vm_id = NET_BLOCK_SESSION(vm_id(vm)), .quota_bytes = NET_BLOCK_BYTES};
-    bh_MemStatus reply;
-
-    step_begin(ts, vm, STEP_NET_BLOCK);
-    enum status status = mem_rpc_open(CAP_MEM, &request, &reply, NULL, bh_after_ms(ASK_MS));
-
-    return judge(status, reply.status, reply.error, "vif: memory", error);
-}
-
 static enum status vm_open_net(struct toolstack *ts, struct vm *vm, uint32_t index, char *error)
 {
     bh_NetOpenRequest request;
@@ -264,6 +278,8 @@ static enum status vm_open_net(struct toolstack *ts, struct vm *vm, uint32_t ind
     snprintf(what, sizeof what, "vif %u", (unsigned)index);
     enum status status = net_describe(vm, index, &vm->config.vifs[index], &request, what, error);
 
+    if (status == OK)
+        status = vm_open_block(ts, vm, STEP_NET_BLOCK, NET_BLOCK_SESSION(vm_id(vm)), "vifs: memory", error);
     if (status == OK)
         status = judge(memory_session_mint(NET_BLOCK_SESSION(vm_id(vm)), &caps.in[0]), OK, "", what, error);
     if (status != OK)
@@ -383,8 +399,6 @@ static enum status vm_build(struct toolstack *ts, struct vm *vm, char *error)
         status = vm_open_disk(ts, vm, i, error);
     for (uint32_t i = 0; status == OK && i < VMM_IMAGES_MAX; i++)
         status = vm_open_image(ts, vm, i, error);
-    if (status == OK && vm->config.vifs_count > 0)
-        status = vm_open_net_block(ts, vm, error);
     for (uint32_t i = 0; status == OK && i < vm->config.vifs_count; i++)
         status = vm_open_net(ts, vm, i, error);
     if (status == OK)
@@ -456,10 +470,10 @@ static enum status undo_ram(const struct vm *vm, uint32_t index, char *error)
     return memory_close(RAM_VOLUME_SESSION(vm_id(vm), index), "disk: memory", error);
 }
 
-static enum status undo_net_block(const struct vm *vm, uint32_t unused, char *error)
+static enum status undo_block(const struct vm *vm, uint32_t session, char *error)
 {
-    (void)unused;
-    return memory_close(NET_BLOCK_SESSION(vm_id(vm)), "vif: memory", error);
+    (void)vm;
+    return memory_close(session, "memory shared with a driver", error);
 }
 
 static enum status undo_net(const struct vm *vm, uint32_t index, char *error)
@@ -511,11 +525,12 @@ static enum status undo_memory(const struct vm *vm, uint32_t unused, char *error
 static void undo(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t argument,
                  enum status (*once)(const struct vm *vm, uint32_t argument, char *error))
 {
+    uint64_t deadline = bh_after_ms(UNDO_MS);
     char error[ERROR_BYTES];
 
     if (!(vm->steps & step))
         return;
-    for (uint32_t tries = 0; tries < UNDO_TRIES; tries++) {
+    for (uint32_t tries = 0; tries < UNDO_TRIES && (tries == 0 || bh_now() < deadline); tries++) {
         enum status status = once(vm, argument, error);
 
         if (status == OK || status == ERR_EXIST) {
@@ -535,6 +550,22 @@ void vm_close_images(struct toolstack *ts, struct vm *vm)
         undo(ts, vm, step_image(i), i, undo_image);
 }
 
+static uint32_t steps_row(uint32_t first, uint32_t count)
+{
+    return (first << count) - first;
+}
+
+/* Not while a driver still serves from one, and would fault; nor its device writes into it. */
+static void undo_blocks(struct toolstack *ts, struct vm *vm)
+{
+    uint32_t disks = steps_row(STEP_DISK0, VMM_DISKS_MAX) | steps_row(STEP_IMAGE0, VMM_IMAGES_MAX);
+
+    if (!(vm->steps & steps_row(STEP_NET0, VMM_NETS_MAX)))
+        undo(ts, vm, STEP_NET_BLOCK, NET_BLOCK_SESSION(vm_id(vm)), undo_block);
+    if (!(vm->steps & disks))
+        undo(ts, vm, STEP_BLK_BLOCK, BLK_BLOCK_SESSION(vm_id(vm)), undo_block);
+}
+
 /* Disks first: what the guest asked of them is finished.  Memory last: it proves that everything came back.
  */
 void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
@@ -552,8 +583,7 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
     undo(ts, vm, STEP_DOMAIN, 0, undo_domain);
     for (uint32_t i = 0; i < VMM_NETS_MAX; i++)
         undo(ts, vm, step_net(i), i, undo_net);
-    if (!(vm->steps & (step_net(VMM_NETS_MAX) - step_net(0)))) /* else netdrv would fault on its lanes */
-        undo(ts, vm, STEP_NET_BLOCK, 0, undo_net_block);
+    undo_blocks(ts, vm);
     undo(ts, vm, STEP_MEM, 0, undo_memory);
     vm->state = VM_OFF;
     vm->target = vm->given = 0;

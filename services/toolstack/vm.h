@@ -52,7 +52,9 @@ enum {
     STEP_RAM0 = 256,     /* << disk index: the session at mem of a ram volume */
     STEP_NET0 = 4096,    /* << interface index */
     STEP_IMAGE0 = 65536, /* << 0 kernel, 1 ramdisk: the session of an image volume, until the guest runs */
-    STEP_NET_BLOCK = 262144, /* the session at mem of the block that its interfaces share with netdrv */
+    STEP_NET_BLOCK =
+        1 << 18, /* the sessions at mem of the blocks that its interfaces share with netdrv, ... */
+    STEP_BLK_BLOCK = 1 << 19, /* ... its disks with blkdrv */
 };
 
 struct vm {

@@ -2,8 +2,9 @@
 /*
  * disk_link.c - a disk's session at blkdrv: ring, pool, doorbells, and blkdrv's restarts
  *
- * Requests that a dead blkdrv left unanswered are still in the ring; all that a restart needs of us is a new
- * Attach, for it has lost our Notification.
+ * Requests that a dead blkdrv left unanswered are still in the ring, and it has kept our Notification; a new
+ * Attach after a restart only makes sure.  Ring and pool are an eighth of the block that all disks of this VM
+ * share with blkdrv.
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,8 +22,8 @@ static void drop_all(const struct rpc_caps *caps)
         bh_slot_drop(caps->out[i]);
 }
 
-/* Ask for the ring and blkdrv's Notification. */
-static enum status attach(const struct vblk *disk, bh_BlkAttachReply *reply, slot_t *ring, slot_t *driver,
+/* Ask for the block and blkdrv's Notification. */
+static enum status attach(const struct vblk *disk, bh_BlkAttachReply *reply, slot_t *block, slot_t *driver,
                           char *error, size_t error_bytes)
 {
     bh_BlkAttachRequest request = bh_BlkAttachRequest_init_zero;
@@ -42,33 +43,19 @@ static enum status attach(const struct vblk *disk, bh_BlkAttachReply *reply, slo
         drop_all(&caps);
         return status;
     }
-    *ring = caps.out[0];
+    *block = caps.out[0];
     *driver = caps.out[1];
     return OK;
 }
 
-static enum status pool_map(struct vblk *disk, uint64_t ipa)
+/* Once, whichever disk brings it first. */
+static enum status block_map(slot_t block, uint64_t *ipa)
 {
-    for (uint32_t first = 0; first < BLK_POOL_PAGES;) {
-        bh_BlkPoolRequest request = {.first = first};
-        bh_BlkPoolReply reply;
-        struct rpc_caps caps = {0};
-        enum status status = blk_rpc_pool(disk->session, &request, &reply, &caps, bh_after_ms(ATTACH_MS));
+    static uint64_t mapped;
+    enum status status = bh_map_block(block, &mapped);
 
-        if (status == OK)
-            status = (enum status)reply.status;
-        if (status == OK && (caps.out_count == 0 || caps.out_count > BLK_POOL_PAGES - first))
-            status = ERR_PEER;
-        for (uint32_t i = 0; status == OK && i < caps.out_count; i++)
-            status =
-                bh_map(caps.out[i], ipa + (uint64_t)(first + i) * BLK_PAGE_BYTES, RIGHT_READ | RIGHT_WRITE);
-        if (status != OK) {
-            drop_all(&caps);
-            return status;
-        }
-        first += caps.out_count;
-    }
-    return OK;
+    *ipa = mapped;
+    return status;
 }
 
 static void ring_doorbell(void *context)
@@ -82,20 +69,19 @@ static void ring_doorbell(void *context)
 enum status disk_link_open(struct vblk *disk, uint32_t index, slot_t events, char *error, size_t error_bytes)
 {
     bh_BlkAttachReply reply;
-    slot_t ring = 0;
-    uint64_t ipa = bh_ipa_alloc(BLK_FRAMES_PER_CLIENT);
+    slot_t block = 0;
+    uint64_t ipa = 0;
     enum status status;
 
     disk->index = index;
     disk->session = CAP_BLK0 + index;
     disk->events = events;
     disk->link = (struct vblk_link){disk, ring_doorbell};
-    status = attach(disk, &reply, &ring, &disk->driver, error, error_bytes);
+    status = attach(disk, &reply, &block, &disk->driver, error, error_bytes);
     if (status != OK)
         return status;
-    status = bh_map(ring, ipa, RIGHT_READ | RIGHT_WRITE);
-    if (status == OK)
-        status = pool_map(disk, ipa + BLK_PAGE_BYTES);
+    status = block_map(block, &ipa);
+    ipa += (uint64_t)index * BLK_DISK_BYTES;
     if (status == OK)
         status = blk_front_init(&disk->front, (struct blk_ring *)(uintptr_t)ipa);
     if (status != OK) {
@@ -116,16 +102,15 @@ bool disk_link_is_lost(struct vblk *disk)
     return disk->must_attach;
 }
 
-/* The ring is the same frame as before, mapped already. */
+/* The block is the same as before, mapped already. */
 enum status disk_link_ask(const struct vblk *disk, slot_t *driver)
 {
     bh_BlkAttachReply reply;
-    slot_t ring = 0;
+    slot_t block = 0;
     char error[8];
-    enum status status = attach(disk, &reply, &ring, driver, error, sizeof error);
+    enum status status = attach(disk, &reply, &block, driver, error, sizeof error);
 
-    if (status == OK)
-        bh_slot_drop(ring);
+    bh_slot_drop(block);
     return status;
 }
 

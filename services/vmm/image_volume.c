@@ -2,7 +2,7 @@
 /*
  * image_volume.c - see image_volume.h
  *
- * Two requests of half the pool each are under way: while one is copied out the disk works on the other.  The
+ * Two requests are under way: while one is copied out the disk works on the other.  The
  * guest does not run yet, so the main thread may wait here.
  */
 #include "image_volume.h"
@@ -15,7 +15,7 @@
 #include "image_names.h"
 #include "vblk.h"
 
-#define PIECE_PAGES (BLK_POOL_PAGES / 2u)
+#define PIECE_PAGES BLK_REQUEST_PAGES
 #define PIECE_BYTES ((uint64_t)PIECE_PAGES * BLK_PAGE_BYTES)
 #define PATIENCE_MS 60000u /* blkdrv's own for a disk, and a restart of it, with room */
 #define COMPLETION 1u

@@ -54,17 +54,8 @@ static enum status attach(const struct vnet *net, uint64_t features, bh_NetAttac
 static enum status block_map(slot_t block, uint64_t *ipa)
 {
     static uint64_t mapped;
-    enum status status = OK;
+    enum status status = bh_map_block(block, &mapped);
 
-    if (mapped != 0) {
-        bh_slot_drop(block);
-    } else {
-        uint64_t at = bh_ipa_alloc_2m(1);
-
-        status = bh_map(block, at, RIGHT_READ | RIGHT_WRITE);
-        if (status == OK)
-            mapped = at;
-    }
     *ipa = mapped;
     return status;
 }

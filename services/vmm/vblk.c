@@ -184,7 +184,8 @@ static void chunk_copy(struct vblk *disk, const struct vblk_request *r, const st
 static enum status chunk_submit(struct vblk *disk, uint32_t request_index)
 {
     struct vblk_request *r = &disk->requests[request_index];
-    uint32_t pages_free = disk->front.pool_free_count;
+    uint32_t pages_free =
+        disk->front.pool_free_count < BLK_REQUEST_PAGES ? disk->front.pool_free_count : BLK_REQUEST_PAGES;
     uint32_t bytes = r->bytes - r->submitted;
 
     if (disk->chunks_free == 0 || (r->op != BLK_FLUSH && pages_free == 0))

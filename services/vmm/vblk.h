@@ -45,7 +45,7 @@ struct vblk_chunk {
     uint32_t offset;  /* into the request's data */
     uint32_t bytes;
     uint32_t page_count;
-    uint8_t pages[BLK_POOL_PAGES];
+    uint8_t pages[BLK_REQUEST_PAGES];
 };
 
 /* How to reach blkdrv; a seam for tests. */

@@ -27,7 +27,7 @@
 #include "toolstack_rpc.h"
 #include "vm.pb.h"
 
-#define CHUNK_BYTES (BLK_POOL_PAGES * BLK_PAGE_BYTES)
+#define CHUNK_BYTES (BLK_REQUEST_PAGES * BLK_PAGE_BYTES)
 #define PATIENCE_MS 30000u
 #define VERIFY_SECTORS 2048u
 
@@ -81,7 +81,7 @@ static void must(const char *what, enum status status)
 
 /* ---- the session ----------------------------------------------------------------------------------- */
 
-static enum status attach(struct disk *disk, slot_t *ring)
+static enum status attach(struct disk *disk, slot_t *block)
 {
     bh_BlkAttachRequest request = bh_BlkAttachRequest_init_zero;
     bh_BlkAttachReply reply;
@@ -98,43 +98,26 @@ static enum status attach(struct disk *disk, slot_t *ring)
     disk->writable = reply.writable;
     disk->attached++;
     disk->must_attach = false;
-    *ring = caps.out[0];
+    *block = caps.out[0];
     return OK;
-}
-
-static void pool_map(struct disk *disk, uint64_t ipa)
-{
-    for (uint32_t first = 0; first < BLK_POOL_PAGES;) {
-        bh_BlkPoolRequest request = {.first = first};
-        bh_BlkPoolReply reply;
-        struct rpc_caps caps = {0};
-
-        must("pool", blk_rpc_pool(disk->session, &request, &reply, &caps, bh_after_ms(2000)));
-        must("pool", (enum status)reply.status);
-        for (uint32_t i = 0; i < caps.out_count; i++)
-            must("pool page",
-                 bh_map(caps.out[i], ipa + (uint64_t)(first + i) * BLK_PAGE_BYTES, RIGHT_READ | RIGHT_WRITE));
-        first += caps.out_count;
-    }
-    disk->pool = (uint8_t *)(uintptr_t)ipa;
 }
 
 static void disk_open(struct disk *disk, uint32_t index)
 {
-    uint64_t ipa = bh_ipa_alloc(BLK_FRAMES_PER_CLIENT);
-    slot_t ring;
+    static uint64_t ipa;
+    slot_t block;
 
     *disk = (struct disk){.session = CAP_BLK0 + index, .events = bh_slot_alloc()};
     must("events", bh_cspace_mint(SLOT_CSPACE, SLOT_EVENTS, SLOT_CSPACE, disk->events, RIGHT_WRITE, 1));
-    must("attach", attach(disk, &ring));
-    must("ring", bh_map(ring, ipa, RIGHT_READ | RIGHT_WRITE));
-    pool_map(disk, ipa + BLK_PAGE_BYTES);
-    must("ring", blk_front_init(&disk->front, (struct blk_ring *)(uintptr_t)ipa));
+    must("attach", attach(disk, &block));
+    must("block", bh_map_block(block, &ipa));
+    disk->pool = (uint8_t *)(uintptr_t)(ipa + index * BLK_DISK_BYTES + BLK_PAGE_BYTES);
+    must("ring", blk_front_init(&disk->front, (struct blk_ring *)(void *)(disk->pool - BLK_PAGE_BYTES)));
 }
 
 /* ---- requests -------------------------------------------------------------------------------------- */
 
-/* blkdrv may have been restarted: it lost our Notification, and perhaps our last ring of its doorbell. */
+/* blkdrv may have been restarted. */
 static void look_around(struct disk *disk)
 {
     slot_t ring;
@@ -179,7 +162,7 @@ static enum status request(struct disk *disk, uint8_t op, uint64_t sector, uint3
     struct blk_request r = {.op = op, .sector = sector, .count = count};
     uint64_t tag;
 
-    for (uint32_t i = 0; i < BLK_POOL_PAGES; i++)
+    for (uint32_t i = 0; i < BLK_REQUEST_PAGES; i++)
         r.pages[i] = (uint8_t)i;
     if (!put(disk, &r, 0))
         give_up("put", ERR_FULL);
@@ -297,6 +280,7 @@ static void disk_try(uint32_t index)
     memcpy(words, config.extra, sizeof(words));
     for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
         word_do(&disk, word);
+    look_around(&disk); /* a restart that went unnoticed counts */
     say(" attached=%u", (unsigned)disk.attached);
 }
 

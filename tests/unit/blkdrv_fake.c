@@ -19,7 +19,7 @@ struct fake fake;
 static uint8_t bar[MACHINE_BAR_BYTES] __attribute__((aligned(4096)));
 static uint8_t config[256] __attribute__((aligned(8)));
 static uint8_t queue[QUEUE_PAGES * BLK_PAGE_BYTES] __attribute__((aligned(4096)));
-static uint8_t frames[CLIENTS_MAX * BLK_FRAMES_PER_CLIENT * BLK_PAGE_BYTES] __attribute__((aligned(4096)));
+static uint8_t blocks[BLOCKS_MAX][BLK_BLOCK_BYTES] __attribute__((aligned(4096)));
 static uint8_t ram[FAKE_RAM_CHUNKS * RAM_VOLUME_CHUNK] __attribute__((aligned(4096)));
 static uint16_t device_avail, device_used;
 
@@ -70,7 +70,6 @@ static void disk_make(void)
 void fake_reset(void)
 {
     memset(&fake, 0, sizeof(fake));
-    memset(frames, 0, sizeof(frames));
     fake.has_device = true;
     fake.now = 1000;
     fake.features = VIRTIO_F_VERSION_1 | VIRTIO_F_ACCESS_PLATFORM | FEATURE_BLK_FLUSH | FEATURE_BLK_SIZE;
@@ -81,10 +80,8 @@ void fake_reset(void)
 void fake_restart(void)
 {
     memset(queue, 0xee, sizeof(queue));
-    memset(fake.pool_mapped, 0, sizeof(fake.pool_mapped));
-    memset(fake.ram_mapped, 0, sizeof(fake.ram_mapped));
+    memset(fake.block_shared, 0, sizeof(fake.block_shared));
     fake.queue_read_only = 0;
-    fake.resumed_only = true;
     config_make();
     registers_make();
 }
@@ -106,14 +103,12 @@ static uint8_t *reach(uint64_t iova, uint32_t bytes, bool store)
 
     if (offset < sizeof(queue) && bytes <= sizeof(queue) - offset)
         return store && offset < (uint64_t)fake.queue_read_only * BLK_PAGE_BYTES ? NULL : queue + offset;
-    offset = iova - IOVA_POOLS;
-    if (offset >= (uint64_t)CLIENTS_MAX * BLK_POOL_PAGES * BLK_PAGE_BYTES)
+    uint64_t block = (iova - IOVA_BLOCKS) / BLK_BLOCK_BYTES;
+    offset = (iova - IOVA_BLOCKS) % BLK_BLOCK_BYTES;
+    if (iova < IOVA_BLOCKS || block >= BLOCKS_MAX || !fake.block_shared[block] ||
+        bytes > BLK_BLOCK_BYTES - offset)
         return NULL;
-    uint32_t client = (uint32_t)(offset / (BLK_POOL_PAGES * BLK_PAGE_BYTES));
-    uint32_t within = (uint32_t)(offset % (BLK_POOL_PAGES * BLK_PAGE_BYTES));
-    if (!fake.pool_mapped[client] || bytes > BLK_POOL_PAGES * BLK_PAGE_BYTES - within)
-        return NULL;
-    return machine_client_page(client, 1) + within;
+    return blocks[block] + offset;
 }
 
 static uint8_t transfer(struct virtio_blk_header *header, uint64_t *at, uint8_t *data, uint32_t bytes)
@@ -296,33 +291,43 @@ uint32_t machine_stream(void)
     return 0x10;
 }
 
-uint8_t *machine_client_page(uint32_t client, uint32_t page)
+uint8_t *machine_block(uint32_t block)
 {
-    return frames + ((size_t)client * BLK_FRAMES_PER_CLIENT + page) * BLK_PAGE_BYTES;
+    return blocks[block];
 }
 
-enum status machine_client_prepare(uint32_t client, bool has_dma)
+enum status machine_block_fetch(uint32_t block, slot_t memory, char *text, size_t text_bytes)
 {
-    memset(machine_client_page(client, 0), 0, BLK_FRAMES_PER_CLIENT * BLK_PAGE_BYTES);
-    fake.pool_mapped[client] = has_dma;
-    fake.resumed_only = false;
+    if (memory != FAKE_MEMORY) {
+        snprintf(text, text_bytes, "no session");
+        return ERR_CAP;
+    }
+    memset(blocks[block], 0, sizeof(blocks[block]));
+    fake.block_shared[block] = false;
+    fake.fetched++;
     return OK;
 }
 
-enum status machine_client_resume(uint32_t client)
+enum status machine_block_resume(uint32_t block)
 {
-    fake.pool_mapped[client] = true;
+    (void)block;
+    return fake.blocks_gone ? ERR_CAP : OK;
+}
+
+enum status machine_block_share(uint32_t block)
+{
+    fake.block_shared[block] = true;
     return OK;
 }
 
-void machine_signal(slot_t notification)
+void machine_client_signal(uint32_t client)
 {
-    fake.signals[notification]++;
+    fake.signals[client]++;
 }
 
-void machine_drop(slot_t slot)
+void machine_client_forget(uint32_t client)
 {
-    (void)slot;
+    (void)client;
 }
 
 uint8_t *machine_persistent(void)
@@ -350,13 +355,18 @@ enum status machine_ram_map(slot_t session, uint32_t first, uint32_t count, char
     return OK;
 }
 
+enum status machine_ram_resume(uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++)
+        if (i >= FAKE_RAM_CHUNKS || !fake.ram_mapped[i])
+            return ERR_CAP;
+    return OK;
+}
+
 void machine_ram_unmap(uint32_t first, uint32_t count)
 {
-    for (uint32_t i = first; i < first + count; i++) {
-        if (!fake.ram_mapped[i])
-            fake.ram_wrong = true;
+    for (uint32_t i = first; i < first + count && i < FAKE_RAM_CHUNKS; i++)
         fake.ram_mapped[i] = false;
-    }
 }
 
 bool machine_test_hooks(void)

@@ -3,7 +3,7 @@
  * blkdrv_fake.h - a machine for blkdrv in a test: clock, frames, IoSpace, and a virtio block device
  *
  * The device does what it is asked when fake_device_run() is called, on a disk in memory, and reaches only
- * what was mapped for it: queue pages (the first ones for loads only) and the pools of prepared clients.
+ * what was mapped for it: queue pages (the first ones for loads only) and the blocks that were shared.
  */
 #ifndef TESTS_BLKDRV_FAKE_H
 #define TESTS_BLKDRV_FAKE_H
@@ -21,11 +21,12 @@
 struct fake {
     bool has_device;
     bool test_hooks;
-    uint64_t now;         /* ms */
-    uint64_t signals[64]; /* by slot */
+    uint64_t now; /* ms */
+    uint64_t signals[CLIENTS_MAX];
     uint32_t logs;
     char last_log[240];
-    bool resumed_only; /* machine_client_prepare was not called since the reset of the fake */
+    uint32_t fetched; /* blocks */
+    bool blocks_gone; /* what a restart finds of them */
 
     /* the device */
     uint8_t disk[FAKE_SECTORS * 512];
@@ -40,18 +41,19 @@ struct fake {
     char order[64]; /* 'r', 'w', 'f' */
 
     uint32_t queue_read_only;
-    bool pool_mapped[CLIENTS_MAX];
+    bool block_shared[BLOCKS_MAX];
     bool ram_mapped[FAKE_RAM_CHUNKS];
-    bool ram_wrong;   /* a chunk was mapped twice, or unmapped without being mapped */
+    bool ram_wrong;   /* a chunk was mapped twice */
     bool ram_refused; /* mem gives nothing */
     struct dma_fault fault;
-    uint8_t persistent[4096];
+    uint8_t persistent[8192];
 };
 extern struct fake fake;
 
 /* A machine with a disk that has "debian1" (sectors 100..1099) and "debian2" (2000..2999). */
 void fake_reset(void);
-/* The driver dies: its own memory and the device's state are gone, rings and the persistent page stay. */
+/* The driver dies: its own memory and the device's state are gone; blocks, ram volumes and the persistent
+ * pages stay. */
 void fake_restart(void);
 /* Returns the events that are due. */
 uint64_t fake_device_run(void);

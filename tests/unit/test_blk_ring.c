@@ -322,17 +322,17 @@ static void sleeper_is_signalled_and_worker_is_not(void **state)
 static void pool_pages_are_given_once(void **state)
 {
     uint8_t a[BLK_POOL_PAGES], b[BLK_POOL_PAGES];
-    uint32_t seen = 0;
+    uint64_t seen = 0;
 
     (void)state;
     assert_int_equal(blk_pool_take(&front, 5, a), OK);
-    assert_int_equal(blk_pool_take(&front, 12, b), ERR_FULL);
-    assert_int_equal(blk_pool_take(&front, 11, b), OK);
-    for (int i = 0; i < 5; i++)
-        seen |= 1u << a[i];
-    for (int i = 0; i < 11; i++)
-        seen |= 1u << b[i];
-    assert_int_equal(seen, 0xffff);
+    assert_int_equal(blk_pool_take(&front, BLK_POOL_PAGES - 4, b), ERR_FULL);
+    assert_int_equal(blk_pool_take(&front, BLK_POOL_PAGES - 5, b), OK);
+    for (uint32_t i = 0; i < 5; i++)
+        seen |= UINT64_C(1) << a[i];
+    for (uint32_t i = 0; i < BLK_POOL_PAGES - 5; i++)
+        seen |= UINT64_C(1) << b[i];
+    assert_int_equal(seen, (UINT64_C(1) << BLK_POOL_PAGES) - 1);
     blk_pool_put(&front, 5, a);
     assert_int_equal(blk_pool_take(&front, 5, b), OK);
     assert_memory_equal(a, b, 5);
@@ -346,7 +346,7 @@ static enum status check(uint8_t op, uint64_t sector, uint32_t count, const stru
 {
     struct blk_request r = {.op = op, .sector = sector, .count = count};
 
-    for (uint32_t i = 0; i < BLK_POOL_PAGES; i++)
+    for (uint32_t i = 0; i < BLK_REQUEST_PAGES; i++)
         r.pages[i] = (uint8_t)i;
     return blk_request_check(&r, limits);
 }

@@ -47,8 +47,10 @@ static int set_up(void **state)
 
 static enum status open_volume(uint32_t session, const char *name, bool is_writable)
 {
+    const struct paid_from memory = {.block = FAKE_MEMORY, .ram = FAKE_MEMORY};
+
     error[0] = '\0';
-    return session_open(&drv, session, name, is_writable, FAKE_MEMORY, error, sizeof(error));
+    return session_open(&drv, session, name, is_writable, &memory, error, sizeof(error));
 }
 
 static struct client *attach(uint32_t session, struct blk_front *front)
@@ -56,7 +58,6 @@ static struct client *attach(uint32_t session, struct blk_front *front)
     struct client *client = session_find(&drv, session);
 
     assert_non_null(client);
-    client->signal = client_number(&drv, client) + 1;
     client->news = true;
     assert_int_equal(blk_front_init(front, client->back.ring), OK);
     return client;
@@ -73,7 +74,7 @@ static enum status put(struct blk_front *front, uint8_t op, uint64_t sector, uin
 {
     struct blk_request r = {.op = op, .sector = sector, .count = count};
 
-    for (uint32_t i = 0; i < BLK_POOL_PAGES; i++)
+    for (uint32_t i = 0; i < BLK_REQUEST_PAGES; i++)
         r.pages[i] = (uint8_t)i;
     return blk_ring_put_request(front, &r, tag);
 }
@@ -117,7 +118,7 @@ static void expect_none(struct blk_front *front)
 
 static uint8_t *pool(const struct client *client, uint32_t page)
 {
-    return machine_client_page(client_number(&drv, client), 1 + page);
+    return client_page(client, 1 + page);
 }
 
 /* ---- the device's start --------------------------------------------------------------------------- */
@@ -252,10 +253,10 @@ static void places_run_out_and_come_back(void **state)
 {
     (void)state;
     for (uint32_t i = 0; i < CLIENTS_MAX; i++)
-        assert_int_equal(open_volume(VM1 + i, "debian1", false), OK);
-    assert_int_equal(open_volume(VM3, "debian1", false), ERR_FULL);
-    assert_int_equal(session_close(&drv, VM1 + 3, error, sizeof(error)), OK);
-    assert_int_equal(open_volume(VM3, "debian1", false), OK);
+        assert_int_equal(open_volume(VM1 + (i << 8), "debian1", false), OK);
+    assert_int_equal(open_volume(VM1 + (CLIENTS_MAX << 8), "debian1", false), ERR_FULL);
+    assert_int_equal(session_close(&drv, VM3, error, sizeof(error)), OK);
+    assert_int_equal(open_volume(VM1 + (CLIENTS_MAX << 8), "debian1", false), OK);
 }
 
 static void new_session_sees_nothing_of_the_last_one(void **state)
@@ -280,7 +281,7 @@ static void writes_land_in_the_partition_and_are_read_back(void **state)
     struct client *client = open_and_attach(VM1, "debian1", true, &front);
 
     (void)state;
-    for (uint32_t i = 0; i < BLK_POOL_PAGES; i++)
+    for (uint32_t i = 0; i < BLK_REQUEST_PAGES; i++)
         memset(pool(client, i), (int)(0x40 + i), BLK_PAGE_BYTES);
     assert_int_equal(put(&front, BLK_WRITE, 10, BLK_MAX_SECTORS, 1), OK);
     settle();
@@ -290,7 +291,7 @@ static void writes_land_in_the_partition_and_are_read_back(void **state)
     assert_int_equal(fake.disk[(DEBIAN1 + 9) * 512], 0);
     assert_int_equal(fake.disk[(DEBIAN1 + 10 + BLK_MAX_SECTORS) * 512], 0);
 
-    memset(pool(client, 0), 0, BLK_POOL_PAGES * BLK_PAGE_BYTES);
+    memset(pool(client, 0), 0, BLK_REQUEST_PAGES * BLK_PAGE_BYTES);
     assert_int_equal(put(&front, BLK_READ, 11, 9, 2), OK); /* ends in the second page */
     settle();
     expect(&front, 2, OK);
@@ -298,7 +299,7 @@ static void writes_land_in_the_partition_and_are_read_back(void **state)
     assert_int_equal(pool(client, 0)[7 * 512], 0x41);
     assert_int_equal(pool(client, 1)[0], 0x41);
     assert_int_equal(pool(client, 1)[512], 0);
-    assert_true(fake.signals[client->signal] >= 2);
+    assert_true(fake.signals[client_number(&drv, client)] >= 2);
     assert_int_equal(fake.fault.count, 0);
 }
 
@@ -433,7 +434,7 @@ static void requests_beyond_the_devices_room_wait_their_turn(void **state)
 
     (void)state;
     for (uint32_t c = 0; c < CLIENTS_MAX; c++) {
-        (void)open_and_attach(VM1 + c, "debian1", false, &fronts[c]);
+        (void)open_and_attach(VM1 + (c << 8), "debian1", false, &fronts[c]);
         for (uint64_t i = 0; i < BLK_RING_SLOTS; i++)
             assert_int_equal(put(&fronts[c], BLK_READ, i, 8, i), OK);
     }
@@ -626,7 +627,7 @@ static void nonsense_in_the_used_ring_leads_to_a_reset(void **state)
 
 /* ---- closing -------------------------------------------------------------------------------------- */
 
-static void close_waits_for_nothing_but_keeps_the_place(void **state)
+static void close_keeps_place_and_memory_while_the_device_has_requests(void **state)
 {
     struct blk_front front, next;
     struct client *client = open_and_attach(VM1, "debian1", true, &front);
@@ -635,8 +636,11 @@ static void close_waits_for_nothing_but_keeps_the_place(void **state)
     fake.holds = true;
     assert_int_equal(put(&front, BLK_WRITE, 0, 8, 1), OK);
     settle();
-    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), ERR_STATE);
+    assert_string_equal(error, "1 requests of session 0x1000 are still in the device");
     assert_int_equal(client->state, CLIENT_CLOSING);
+    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), ERR_STATE);
+    assert_int_equal(open_volume(VM1, "debian2", true), ERR_STATE); /* it has that memory still */
 
     /* The next writer gets another place, and waits for the last write of the one before. */
     assert_true(open_and_attach(VM2, "debian1", true, &next) != client);
@@ -646,6 +650,7 @@ static void close_waits_for_nothing_but_keeps_the_place(void **state)
     fake.holds = false;
     settle();
     assert_int_equal(client->state, CLIENT_FREE);
+    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), ERR_EXIST);
     expect(&next, 2, OK);
     assert_string_equal(fake.order, "wr");
 }
@@ -672,7 +677,7 @@ static void restart_goes_on_where_it_was(void **state)
 
     fake_restart();
     driver_start();
-    assert_true(fake.resumed_only); /* rings and pools were not wiped */
+    assert_int_equal(fake.fetched, 2); /* the blocks from before */
     assert_true(blk_front_restarted(&front));
     settle();
     expect(&front, 2, OK);
@@ -684,22 +689,18 @@ static void restart_goes_on_where_it_was(void **state)
     assert_int_equal(open_volume(VM3, "debian1", true), ERR_STATE);
 }
 
-static void completions_from_before_are_signalled_after_attach(void **state)
+static void completions_from_before_are_signalled_without_an_attach(void **state)
 {
     struct blk_front front;
-    struct client *client;
 
     (void)state;
     (void)open_and_attach(VM1, "debian1", true, &front);
     assert_int_equal(put(&front, BLK_READ, 0, 8, 1), OK);
     fake_restart();
     driver_start();
-    settle(); /* answered, but there is nobody to signal */
-    client = session_find(&drv, VM1);
-    client->signal = 40;
-    client->news = true;
-    io_pump(&drv, client);
-    assert_int_equal(fake.signals[40], 1);
+    memset(fake.signals, 0, sizeof(fake.signals));
+    settle();
+    assert_true(fake.signals[client_number(&drv, session_find(&drv, VM1))] > 0);
 }
 
 static void damaged_persistent_copy_leaves_the_one_before(void **state)
@@ -707,7 +708,7 @@ static void damaged_persistent_copy_leaves_the_one_before(void **state)
     (void)state;
     assert_int_equal(open_volume(VM1, "debian1", true), OK);
     assert_int_equal(open_volume(VM2, "debian2", true), OK);
-    fake.persistent[(drv.copies.sequence % 2) * 2048 + 100] ^= 1; /* died while writing the last one */
+    fake.persistent[(drv.copies.sequence % 2) * 4096 + 100] ^= 1; /* died while writing the last one */
     driver_start();
     assert_non_null(session_find(&drv, VM1));
     assert_null(session_find(&drv, VM2));
@@ -731,12 +732,54 @@ static void volume_that_is_gone_fails_instead_of_hanging(void **state)
     (void)open_and_attach(VM1, "ram:64K", true, &front);
     assert_int_equal(put(&front, BLK_READ, 0, 8, 1), OK);
     fake_restart();
+    memset(fake.ram_mapped, 0, sizeof(fake.ram_mapped)); /* mem took it back */
     driver_start();
     settle();
     expect(&front, 1, ERR_IO);
     assert_int_equal(put(&front, BLK_READ, 0, 8, 2), OK);
     settle();
     expect(&front, 2, ERR_IO);
+}
+
+static void session_whose_buffers_are_gone_ends_with_a_restart(void **state)
+{
+    (void)state;
+    assert_int_equal(open_volume(VM1, "debian1", true), OK);
+    fake_restart();
+    fake.blocks_gone = true;
+    driver_start();
+    assert_null(session_find(&drv, VM1));
+    fake.blocks_gone = false;
+    assert_int_equal(open_volume(VM1, "debian1", true), OK);
+}
+
+static void disks_of_a_vm_share_a_block_and_those_of_others_do_not(void **state)
+{
+    const struct client *a, *b, *c;
+
+    (void)state;
+    assert_int_equal(open_volume(VM1, "debian1", false), OK);
+    assert_int_equal(open_volume(VM1 + 5, "debian2", false), OK);
+    assert_int_equal(open_volume(VM2, "debian1", false), OK);
+    assert_int_equal(fake.fetched, 2);
+    a = session_find(&drv, VM1);
+    b = session_find(&drv, VM1 + 5);
+    c = session_find(&drv, VM2);
+    assert_int_equal(a->block, b->block);
+    assert_int_not_equal(a->block, c->block);
+    assert_ptr_equal(b->memory, a->memory + 5 * BLK_DISK_BYTES);
+    assert_int_equal(open_volume(VM1 + 8, "debian1", false), ERR_ARG);
+}
+
+static void session_without_buffers_is_refused_and_nothing_stays(void **state)
+{
+    const struct paid_from none = {0};
+
+    (void)state;
+    assert_int_equal(session_open(&drv, VM1, "debian1", true, &none, error, sizeof(error)), ERR_CAP);
+    assert_string_equal(error, "the buffers of session 0x1000: no session");
+    assert_null(session_find(&drv, VM1));
+    assert_int_equal(open_volume(VM1, "debian1", true), OK);
 }
 
 /* ---- memory volumes ------------------------------------------------------------------------------- */
@@ -761,7 +804,7 @@ static void ram_volume_starts_zero_and_keeps_what_was_written(void **state)
     expect(&front, 3, ERR_ARG);
     assert_int_equal(volume_ram(&client->volume)[120 * 512], 0x11);
     assert_int_equal(fake.writes, 0); /* no device in it */
-    assert_false(fake.pool_mapped[client_number(&drv, client)]);
+    assert_false(fake.block_shared[client->block]);
 }
 
 static uint32_t chunks_mapped(void)
@@ -798,8 +841,10 @@ static void ram_volumes_do_not_overlap_and_give_back_their_memory(void **state)
 
 static void ram_volume_without_memory_is_refused_and_nothing_stays(void **state)
 {
+    const struct paid_from no_ram = {.block = FAKE_MEMORY};
+
     (void)state;
-    assert_int_equal(session_open(&drv, VM1, "ram:64K", true, 0, error, sizeof(error)), ERR_ARG);
+    assert_int_equal(session_open(&drv, VM1, "ram:64K", true, &no_ram, error, sizeof(error)), ERR_ARG);
     assert_non_null(strstr(error, "the session at mem"));
     fake.ram_refused = true;
     assert_int_equal(open_volume(VM1, "ram:2M", true), ERR_MEM);
@@ -821,12 +866,51 @@ static void ram_volume_beyond_the_addresses_says_the_limit(void **state)
     assert_non_null(strstr(error, "addresses"));
 }
 
-/* Its memory is with mem again; closing the session touches nothing that is not there. */
+static void ram_volume_keeps_its_contents_over_a_restart(void **state)
+{
+    struct blk_front front;
+    struct client *client;
+
+    (void)state;
+    assert_int_equal(open_volume(VM2, "ram:2M", true), OK); /* so that the other one is not at 0 */
+    client = open_and_attach(VM1, "ram:4M", true, &front);
+    memset(pool(client, 0), 0x5a, BLK_PAGE_BYTES);
+    assert_int_equal(put(&front, BLK_WRITE, 4096, 8, 1), OK);
+    settle();
+    expect(&front, 1, OK);
+    fake_restart();
+    driver_start();
+    client = session_find(&drv, VM1);
+    assert_int_equal(client->limits.sectors, 8192);
+    memset(pool(client, 0), 0, BLK_PAGE_BYTES);
+    assert_int_equal(put(&front, BLK_READ, 4096, 8, 2), OK);
+    settle();
+    expect(&front, 2, OK);
+    assert_int_equal(pool(client, 0)[0], 0x5a);
+    assert_int_equal(chunks_mapped(), 3);
+    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
+    assert_int_equal(chunks_mapped(), 1);
+}
+
+/* It died between fetching the memory and writing down the session. */
+static void memory_of_no_volume_is_let_go_of_after_a_restart(void **state)
+{
+    (void)state;
+    assert_int_equal(open_volume(VM1, "ram:2M", true), OK);
+    fake.ram_mapped[2] = true;
+    fake_restart();
+    driver_start();
+    assert_true(fake.ram_mapped[0]);
+    assert_int_equal(chunks_mapped(), 1);
+}
+
+/* Closing the session touches nothing that is not there. */
 static void ram_volume_lost_in_a_restart_is_closed_without_a_trace(void **state)
 {
     (void)state;
     assert_int_equal(open_volume(VM1, "ram:4M", true), OK);
     fake_restart();
+    fake.ram_mapped[1] = false;
     driver_start();
     assert_int_equal(session_find(&drv, VM1)->volume.kind, VOLUME_LOST);
     assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
@@ -879,9 +963,9 @@ int main(void)
         cmocka_unit_test_setup(silent_device_means_errors_not_silence, set_up),
         cmocka_unit_test_setup(dead_device_fails_everything_at_once, set_up),
         cmocka_unit_test_setup(nonsense_in_the_used_ring_leads_to_a_reset, set_up),
-        cmocka_unit_test_setup(close_waits_for_nothing_but_keeps_the_place, set_up),
+        cmocka_unit_test_setup(close_keeps_place_and_memory_while_the_device_has_requests, set_up),
         cmocka_unit_test_setup(restart_goes_on_where_it_was, set_up),
-        cmocka_unit_test_setup(completions_from_before_are_signalled_after_attach, set_up),
+        cmocka_unit_test_setup(completions_from_before_are_signalled_without_an_attach, set_up),
         cmocka_unit_test_setup(damaged_persistent_copy_leaves_the_one_before, set_up),
         cmocka_unit_test_setup(garbage_in_the_persistent_page_is_a_first_start, set_up),
         cmocka_unit_test_setup(volume_that_is_gone_fails_instead_of_hanging, set_up),
@@ -889,6 +973,11 @@ int main(void)
         cmocka_unit_test_setup(ram_volumes_do_not_overlap_and_give_back_their_memory, set_up),
         cmocka_unit_test_setup(ram_volume_without_memory_is_refused_and_nothing_stays, set_up),
         cmocka_unit_test_setup(ram_volume_beyond_the_addresses_says_the_limit, set_up),
+        cmocka_unit_test_setup(ram_volume_keeps_its_contents_over_a_restart, set_up),
+        cmocka_unit_test_setup(memory_of_no_volume_is_let_go_of_after_a_restart, set_up),
+        cmocka_unit_test_setup(disks_of_a_vm_share_a_block_and_those_of_others_do_not, set_up),
+        cmocka_unit_test_setup(session_without_buffers_is_refused_and_nothing_stays, set_up),
+        cmocka_unit_test_setup(session_whose_buffers_are_gone_ends_with_a_restart, set_up),
         cmocka_unit_test_setup(ram_volume_lost_in_a_restart_is_closed_without_a_trace, set_up),
         cmocka_unit_test_setup(ram_sizes_are_judged, set_up),
     };

@@ -306,7 +306,7 @@ static void sessions_run_out_in_words(void **state)
     for (uint32_t i = 0; i < SESSIONS_MAX; i++)
         open_session(16 + i, 1);
     assert_int_equal(ledger_judge_session(&ledger, 16 + SESSIONS_MAX, 2 * MIB, error), ERR_FULL);
-    assert_string_equal(error, "all 224 memory sessions are in use");
+    assert_string_equal(error, "all 250 memory sessions are in use");
 }
 
 int main(void)

@@ -221,23 +221,32 @@ static void an_error_of_the_disk_is_the_guests(void **state)
     expect_given(1, 1);
 }
 
+/* 16 pages a request, 63 pages at once. */
 static void a_request_larger_than_the_pool_is_cut(void **state)
 {
     (void)state;
-    uint32_t position;
-    uint32_t bytes = 20 * BLK_PAGE_BYTES;
+    uint32_t position[4], last;
+    uint32_t bytes = 67 * BLK_PAGE_BYTES;
+    struct blk_request r;
 
     ask(0, 0, bytes, true);
-    struct blk_request r = at_blkdrv(&position);
-    assert_int_equal(r.count, 16 * 8);
+    for (uint32_t i = 0; i < 4; i++) {
+        r = at_blkdrv(&position[i]);
+        assert_int_equal(r.sector, 16 * 8 * i);
+        assert_int_equal(r.count, i < 3 ? 16 * 8 : 15 * 8);
+    }
     nothing_at_blkdrv();
-    answer(position, OK);
+    answer(position[2], OK);
     assert_int_equal(get16(USED + 2), 0);
-    r = at_blkdrv(&position);
-    assert_int_equal(r.sector, 16 * 8);
+    r = at_blkdrv(&last);
+    assert_int_equal(r.sector, 63 * 8);
     assert_int_equal(r.count, 4 * 8);
     memset(pool + r.pages[3] * BLK_PAGE_BYTES, 'z', BLK_PAGE_BYTES);
-    answer(position, OK);
+    answer(position[0], OK);
+    answer(position[1], OK);
+    answer(last, OK);
+    assert_int_equal(get16(USED + 2), 0);
+    answer(position[3], OK);
     expect_given(1, 0);
     assert_int_equal(*at(DATA + bytes - 1), 'z');
     assert_int_equal(get32(USED + 8), bytes + 1);
@@ -312,7 +321,7 @@ static void after_a_reset_old_answers_touch_nothing(void **state)
     assert_int_equal(*at(DATA), 0);
     assert_int_equal(get16(USED + 2), 0);
     assert_false(vblk_is_busy(&disk));
-    assert_int_equal(__builtin_popcount(disk.front.pool_free), BLK_POOL_PAGES);
+    assert_int_equal(__builtin_popcountll(disk.front.pool_free), BLK_POOL_PAGES);
 }
 
 static void a_restarted_blkdrv_finds_the_request(void **state)

@@ -11,7 +11,7 @@
 #include "vring.h"
 
 #define RAM_BASE 0x40000000ull
-#define RAM_BYTES 0x40000ull
+#define RAM_BYTES 0x80000ull
 #define QUEUE_SIZE 8u
 #define DESCRIPTORS (RAM_BASE + 0x1000)
 #define AVAIL (RAM_BASE + 0x2000)
