@@ -263,8 +263,11 @@ static enum status net_describe(const struct vm *vm, uint32_t index, const bh_Vi
     request->any_address = vif->any_address;
     request->learn = !vif->any_address && vif->ipv4_count == 0 && vif->ipv6.size == 0;
     request->vlan = vif->vlan;
-    request->has_from_vm = true;
+    request->has_from_vm = request->has_to_vm = true;
     request->from_vm.bytes = (uint64_t)vif->rate * 1000;
+    request->from_vm.packets = vif->pps;
+    request->to_vm.bytes = (uint64_t)vif->rate_in * 1000;
+    request->to_vm.packets = vif->pps_in;
     return OK;
 }
 

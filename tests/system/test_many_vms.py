@@ -75,10 +75,37 @@ def test_58_vms_of_the_boot_image_share_one_kernel(tmp_path):
             machine.wait()
 
 
+def test_64_interfaces_and_64_disks_are_there_at_once_and_leave_nothing(tmp_path):
+    """Four of each in 16 VMs; the next VM is refused, says which of them there are no more of, and leaves nothing."""
+    with machine_with_echo(tmp_path, "--memory", "1G"), Client(tmp_path / "sock") as client:
+        before = accounts(client)
+        for i in range(16):
+            request = config(f"vm{i}", memory=8 * MIB)
+            for k in range(4):
+                request.config.vifs.add(mac=bytes([2, 0, 0, 0, i, k]), ipv4=[0x0a000000 | i << 8 | k])
+                request.config.disks.add(volume="ram:64K", vdev=f"vd{'abcd'[k]}", writable=True)
+            client.call("Create", request)
+        for i in range(16):
+            answers(client, f"vm{i}", f"I am vm{i}.")
+        full = accounts(client)
+        one_more = config("more", memory=8 * MIB)
+        one_more.config.vifs.add(mac=bytes([2, 0, 0, 0, 16, 0]))
+        with pytest.raises(Refused, match="vif 0: all 64 places for interfaces are taken"):
+            client.call("Create", one_more)
+        del one_more.config.vifs[:]
+        one_more.config.disks.add(volume="ram:64K", vdev="vda")
+        with pytest.raises(Refused, match="disk vda: all 64 places for sessions are taken"):
+            client.call("Create", one_more)
+        assert accounts(client) == full
+        for i in range(16):
+            client.call("Destroy", vm=f"vm{i}")
+        assert accounts(client) == before
+
+
 # ---- four clients at once -------------------------------------------------------------------------------
 MINGLE = TOP / "build/guests/tiny/mingle.bin"
 SEGMENTS = [("br0", 0), ("br0", 10), ("br0", 20), ("nat0", 0)]
-VMS_EACH = 5  # of which the last has no network: 16 interfaces are all that there are
+VMS_EACH = 5  # of which the last has a disk in memory, too
 
 
 class Churn(threading.Thread):
@@ -110,16 +137,15 @@ class Churn(threading.Thread):
         self.serial += 1
         self.made += 1
         name = f"vm-{self.index}-{which}-{self.serial}"
-        kernel = MINGLE if which < len(SEGMENTS) else ECHO
-        image = client.upload(kernel.read_bytes(), kernel.name, digest=kernel.name.ljust(32).encode())
-        fields = {"name": name, "kernel": image, "memory_bytes": 8 * MIB, "vcpus": 1, "uuid": os.urandom(16)}
-        if which < len(SEGMENTS):
-            bridge, vlan = SEGMENTS[which]
-            address = 0x0a000000 | (100 + self.index) << 16 | self.serial
-            fields["extra"] = f"segment={which} ip={address}"
-            fields["vifs"] = [{"mac": struct.pack(">BBHH", 2, self.index, which, self.serial), "bridge": bridge,
-                               "vlan": vlan, "ipv4": [address]}]
-        else:
+        image = client.upload(MINGLE.read_bytes(), MINGLE.name, digest=MINGLE.name.ljust(32).encode())
+        segment = which % len(SEGMENTS)
+        bridge, vlan = SEGMENTS[segment]
+        address = 0x0a000000 | (100 + self.index) << 16 | self.serial
+        fields = {"name": name, "kernel": image, "memory_bytes": 8 * MIB, "vcpus": 1, "uuid": os.urandom(16),
+                  "extra": f"segment={segment} ip={address}",
+                  "vifs": [{"mac": struct.pack(">BBHH", 2, self.index, which, self.serial), "bridge": bridge, "vlan": vlan,
+                            "ipv4": [address]}]}
+        if which == VMS_EACH - 1:
             fields["disks"] = [{"volume": "ram:2M", "vdev": "vda", "writable": True}]
         client.call("Create", pb.MgmtCreateRequest(config=fields))
         return name
@@ -127,7 +153,7 @@ class Churn(threading.Thread):
     def destroy(self, client, name):
         """Nothing that it heard was wrong."""
         console = client.console(name)
-        console.expect("mingles" if name.split("-")[2] != "4" else "echo is up")
+        console.expect("mingles")
         client.call("Destroy", vm=name)
         console.wait_end()
         assert "not so" not in console.text, f"{name}: {console.text}"

@@ -193,7 +193,7 @@ def test_all_that_is_refused_is_one_answer_in_json(tmp_path):
     "memory = '512'", "vcpus = 4\nmaxvcpus = 4", "maxvcpus = 1", "cpu_weight = 512", "maxmem = 256",
     "on_poweroff = 'preserve'\non_reboot = 'destroy'", "on_crash = 'restart'\non_watchdog = 'restart'", "on_watchdog = 'destroy'",
     "root = '/dev/vda ro'\nextra = 'quiet'", "vif = ['']", "vif = ['mac=00:16:3e:01:02:03,bridge=br0,rate=10Mb/s@50ms,mtu=1500']",
-    "vif = ['type=vif,model=virtio-net,trusted,ip=10.0.3.7']", "disk = ['ram:1M,vda,w']", "disk = ['ram:1M,raw,vda,rw']",
+    "vif = ['rate=1MB/s,rate_in=2MB/s,pps=100000,pps_in=5']", "vif = ['type=vif,model=virtio-net,trusted,ip=10.0.3.7']", "disk = ['ram:1M,vda,w']", "disk = ['ram:1M,raw,vda,rw']",
     "disk = ['format=raw, vdev=vdb, access=ro, backend=blkdrv, backendtype=phy, specification=virtio, target=ram:1M']",
     "disk = ['ram:1M,,vda,,direct-io-safe,no-discard,trusted']",
 ])
@@ -234,6 +234,8 @@ def test_it_is_accepted(tmp_path, lines):
     ("disk = ['untrusted,vdev=vda,target=root']", "untrusted: a virtio driver"),
     ("disk = ['colo,vdev=vda,target=root']", "colo: Bulkhead has no COLO"),
     ("disk = ['phy:root,vda,w', 'root,raw,vdb,w,frob=1']", "'root,raw,vdb,w,frob=1': unknown parameter"),
+    ("vif = ['pps=0']", "packets a second are a number from 1"), ("vif = ['pps_in=4294967296']", "packets a second are a number"),
+    ("vif = ['rate_in=fast']", "a rate is as 10Mb/s"), ("vif = ['vlan=4095']", "a VLAN is a number from 1 to 4094"),
     ("vif = ['mtu=9000']", "the MTU of all networks is 1500"),
     ("vif = ['untrusted']", "a virtio driver cannot be told so"),
     ("vif = ['vifname=v0']", "an interface is known as"),

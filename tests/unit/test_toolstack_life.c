@@ -602,6 +602,9 @@ static void interfaces_are_opened_as_the_file_says_and_closed_after_the_domain(v
     strcpy(records[0].vifs[1].bridge, "nat0");
     records[0].vifs[1].ipv4_count = 1;
     records[0].vifs[1].rate = 1250;
+    records[0].vifs[1].pps = 7;
+    records[0].vifs[1].rate_in = 3;
+    records[0].vifs[1].pps_in = 9;
     assert_false(start());
     assert_false(say("create a"));
     assert_string_equal(
@@ -613,6 +616,9 @@ static void interfaces_are_opened_as_the_file_says_and_closed_after_the_domain(v
     assert_string_equal(opened[1].network, "nat0");
     assert_false(opened[1].learn);
     assert_int_equal(opened[1].from_vm.bytes, 1250000);
+    assert_int_equal(opened[1].from_vm.packets, 7);
+    assert_int_equal(opened[1].to_vm.bytes, 3000);
+    assert_int_equal(opened[1].to_vm.packets, 9);
     assert_false(say("destroy a"));
     assert_string_equal(
         asked,

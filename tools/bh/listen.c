@@ -66,10 +66,11 @@ void socket_directory_make(void)
     free(directory);
 }
 
-static void own_path_remove(void)
+void listen_remove(void)
 {
     if (own_path && getpid() == own_pid)
         unlink(own_path);
+    own_path = NULL;
 }
 
 static struct sockaddr_un address_of(const char *path)
@@ -116,7 +117,7 @@ static int bind_and_listen(const char *path, const struct sockaddr_un *address)
         fail("cannot listen on %s: %s", path, strerror(errno));
     own_path = must_print("%s", path);
     own_pid = getpid();
-    atexit(own_path_remove);
+    atexit(listen_remove);
     return fd;
 }
 

@@ -21,6 +21,8 @@ char *socket_path(const char *name);
 int listen_unix(const char *path, bool must);
 /* The one that listen_unix() made; NULL: none. */
 const char *listen_path(void);
+/* Remove it now: before anybody hears that the machine is off. */
+void listen_remove(void);
 /* The default directory is made, with mode 0700, and must be the user's own. */
 void socket_directory_make(void);
 

@@ -328,6 +328,7 @@ int machine_run(const struct options *options, int image_fd)
     output_write(rest, wire_flush(&m.wire, rest));
     qemu_status = qemu_end(&m);
     terminal_restore();
+    listen_remove();
     if (m.broker)
         broker_end(m.broker);
     return machine_status(&m, qemu_status);

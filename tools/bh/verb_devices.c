@@ -215,7 +215,8 @@ const struct verb verb_network_attach = {
     .group = GROUP_DEVICES,
     .arguments = "VM [KEY=VALUE...]",
     .summary = "plug a network interface in",
-    .text = "The keys are those of `vif` in a VM's file: bridge, mac, ip, rate, vlan. An interface that was "
+    .text = "The keys are those of `vif` in a VM's file: bridge, mac, ip, rate, rate_in, pps, pps_in, vlan. "
+            "An interface that was "
             "detached is "
             "meant: the one with this mac, else the first.",
     .least = 1,

@@ -29,6 +29,14 @@ static void disks_print(const bh_VmConfig *config)
                    config->disks[i].writable ? "w" : "r");
 }
 
+static void limits_print(const char *does, unsigned rate, unsigned pps)
+{
+    if (rate)
+        printf(", %s at most %u KB/s", does, rate);
+    if (pps)
+        printf(", %s at most %u packets/s", does, pps);
+}
+
 static void vif_print(const bh_Vif *vif, unsigned index)
 {
     char mac[MAC_TEXT_BYTES], address[INET6_ADDRSTRLEN];
@@ -44,8 +52,8 @@ static void vif_print(const bh_Vif *vif, unsigned index)
         printf(", %s", inet_ntop(AF_INET6, vif->ipv6.bytes, address, sizeof(address)));
     if (vif->vlan)
         printf(", VLAN %u", (unsigned)vif->vlan);
-    if (vif->rate)
-        printf(", at most %u KB/s", (unsigned)vif->rate);
+    limits_print("sends", vif->rate, vif->pps);
+    limits_print("gets", vif->rate_in, vif->pps_in);
     puts(vif->any_address ? ", any address" : "");
 }
 

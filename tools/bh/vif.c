@@ -8,6 +8,7 @@
 #include "vif.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +86,7 @@ static const char *read_ip(struct entry *e, const char *value)
 }
 
 /* libxlutil says bytes per interval; thousands of them a second are what goes to the machine. */
-static const char *read_rate(struct entry *e, const char *value)
+static const char *rate_parse(const struct entry *e, const char *value, uint32_t *to)
 {
     libxl_device_nic nic;
     uint64_t rate;
@@ -102,16 +103,55 @@ static const char *read_rate(struct entry *e, const char *value)
         return "a rate is as 10Mb/s or 250KB/s";
     if (rate == 0 || rate > UINT32_MAX)
         return "a rate is between 1KB/s and 4294GB/s";
-    e->vif->rate = (uint32_t)rate;
+    *to = (uint32_t)rate;
     return NULL;
+}
+
+static const char *read_rate(struct entry *e, const char *value)
+{
+    return rate_parse(e, value, &e->vif->rate);
+}
+
+static const char *read_rate_in(struct entry *e, const char *value)
+{
+    return rate_parse(e, value, &e->vif->rate_in);
+}
+
+/* False: not digits alone, or above `max`. */
+static bool number_parse(const char *value, unsigned long max, unsigned long *number)
+{
+    char *end;
+
+    errno = 0;
+    *number = strtoul(value, &end, 10);
+    return *value && !value[strspn(value, "0123456789")] && !errno && *number <= max;
+}
+
+static const char *packets_parse(const char *value, uint32_t *to)
+{
+    unsigned long packets;
+
+    if (!number_parse(value, UINT32_MAX, &packets) || packets == 0)
+        return "packets a second are a number from 1 to 4294967295";
+    *to = (uint32_t)packets;
+    return NULL;
+}
+
+static const char *read_pps(struct entry *e, const char *value)
+{
+    return packets_parse(value, &e->vif->pps);
+}
+
+static const char *read_pps_in(struct entry *e, const char *value)
+{
+    return packets_parse(value, &e->vif->pps_in);
 }
 
 static const char *read_vlan(struct entry *e, const char *value)
 {
-    char *end;
-    unsigned long vlan = strtoul(value, &end, 10);
+    unsigned long vlan;
 
-    if (value[strspn(value, "0123456789")] || !*value || *end || vlan < 1 || vlan > VLAN_MAX)
+    if (!number_parse(value, VLAN_MAX, &vlan) || vlan < 1)
         return "a VLAN is a number from 1 to 4094";
     e->vif->vlan = (uint16_t)vlan;
     return NULL;
@@ -159,6 +199,9 @@ static const struct key_of_vif {
     {"bridge", read_bridge, NULL},
     {"ip", read_ip, NULL},
     {"rate", read_rate, NULL},
+    {"rate_in", read_rate_in, NULL},
+    {"pps", read_pps, NULL},
+    {"pps_in", read_pps_in, NULL},
     {"vlan", read_vlan, NULL},
     {"type", read_type, NULL},
     {"model", read_model, NULL},
@@ -191,7 +234,8 @@ static const char *entry_read(struct entry *e, char *pair)
             return key->why;
         return value ? key->read(e, value) : "a value is missing: KEY=VALUE";
     }
-    return "not a key that Bulkhead knows (mac, bridge, ip, rate, vlan, type, model, backend, mtu)";
+    return "not a key that Bulkhead knows (mac, bridge, ip, rate, rate_in, pps, pps_in, vlan, "
+           "type, model, backend, mtu)";
 }
 
 static void mac_make(const char *vm_name, uint32_t index, bh_Vif *vif)
