@@ -138,7 +138,7 @@ static bool must_wait(const struct blkdrv *drv, const struct client *client)
     return false;
 }
 
-static void client_tell(const struct blkdrv *drv, struct client *client)
+static void client_signal(const struct blkdrv *drv, struct client *client)
 {
     if (!client->news)
         return;
@@ -181,7 +181,7 @@ void io_pump(struct blkdrv *drv, struct client *client)
         client->reported = true;
     }
     disk_kick(&drv->disk);
-    client_tell(drv, client);
+    client_signal(drv, client);
 }
 
 static void clients_pump(struct blkdrv *drv, clients_t clients)
@@ -229,5 +229,5 @@ void io_complete(struct blkdrv *drv)
         drv->starved = 0;
     }
     for (; touched != 0; touched &= touched - 1u)
-        client_tell(drv, &drv->clients[__builtin_ctzll(touched)]);
+        client_signal(drv, &drv->clients[__builtin_ctzll(touched)]);
 }
