@@ -12,9 +12,23 @@
 #include "bh.h"
 #include "caps_toolstack.h"
 #include "images.h"
+#include "kept.h"
+#include "mem_chunks.h"
 #include "mem_rpc.h"
 #include "mem_session.h"
 #include "toolstack.h"
+
+static struct kept kept;
+
+void image_memory_start(void)
+{
+    kept_start(&kept, CAP_FIRST_FREE, 1u << CAP_CSPACE_BITS, 0, IMAGE_FRAMES_MAX);
+}
+
+static slot_t slot_of(uint32_t frame)
+{
+    return kept.row + frame;
+}
 
 enum status image_memory_open(uint32_t index, uint64_t bytes, char *error, uint32_t error_bytes)
 {
@@ -54,57 +68,66 @@ uint8_t *image_window(uint32_t index)
     return (uint8_t *)(uintptr_t)(windows_ipa() + index * IMAGE_BLOCK_BYTES);
 }
 
-void image_window_close(slot_t frame)
+void image_window_close(uint32_t frame)
 {
-    if (bh_aspace_unmap(frame) != OK)
+    if (bh_aspace_unmap(slot_of(frame)) != OK)
         bh_log("a frame of an image cannot be unmapped");
 }
 
-/* The kernel zeroes a Frame when it is made. */
-static enum status frame_make(uint32_t index, slot_t untyped, slot_t slot)
+bool image_frame_exists(uint32_t frame)
 {
-    enum status status = bh_untyped_retype(untyped, CAP_FRAME, FRAME_2M, 1, SLOT_CSPACE, slot);
+    uint64_t address, size_bits;
 
+    return bh_frame_address(slot_of(frame), &address, &size_bits) == OK;
+}
+
+void image_frame_drop(uint32_t frame)
+{
+    if (bh_cspace_delete(SLOT_CSPACE, slot_of(frame)) != OK)
+        bh_log("a frame of an image cannot be deleted");
+}
+
+/* The kernel zeroes a Frame when it is made. */
+static enum status frame_make(uint32_t index, slot_t untyped, uint32_t frame)
+{
+    enum status status;
+
+    image_frame_drop(frame);
+    status = bh_untyped_retype(untyped, CAP_FRAME, FRAME_2M, 1, SLOT_CSPACE, slot_of(frame));
     if (status != OK)
         return status;
-    status = bh_map(slot, (uint64_t)(uintptr_t)image_window(index), RIGHT_READ | RIGHT_WRITE);
-    if (status != OK && bh_cspace_delete(SLOT_CSPACE, slot) != OK)
-        bh_log("a frame of an image cannot be deleted");
+    status = bh_map(slot_of(frame), (uint64_t)(uintptr_t)image_window(index), RIGHT_READ | RIGHT_WRITE);
+    if (status != OK)
+        image_frame_drop(frame);
     return status;
 }
 
-enum status image_memory_frame(uint32_t index, slot_t slot, char *error, uint32_t error_bytes)
+enum status image_memory_frame(uint32_t index, uint32_t frame, char *error, uint32_t error_bytes)
 {
-    bh_MemAllocRequest request = {.bytes = IMAGE_BLOCK_BYTES};
-    bh_MemAllocReply reply = bh_MemAllocReply_init_zero;
-    struct rpc_caps caps = {0};
-    slot_t session;
+    slot_t session, untyped[IPC_CAPS_MAX];
+    uint32_t count = 0;
+    char why[100] = "";
     enum status status = memory_session_mint(IMAGE_SESSION(index), &session);
 
     if (status == OK)
-        status = mem_rpc_alloc(session, &request, &reply, &caps, bh_after_ms(ASK_MS));
-    if (status == OK)
-        status = (enum status)reply.status;
-    if (status == OK && caps.out_count != 1)
-        status = ERR_MEM;
-    if (status == OK)
-        status = frame_make(index, caps.out[0], slot);
+        status = mem_chunks_ask(session, 1, untyped, &count, why, sizeof why);
+    if (status == OK) {
+        status = frame_make(index, untyped[0], frame);
+        bh_slot_drop(untyped[0]);
+    }
     if (status != OK)
-        snprintf(error, error_bytes, "memory for an image: %s",
-                 reply.error[0] ? reply.error : bh_status_name(status));
-    for (uint32_t i = 0; i < caps.out_count; i++)
-        bh_slot_drop(caps.out[i]);
+        snprintf(error, error_bytes, "memory for an image: %s", why[0] ? why : bh_status_name(status));
     bh_slot_drop(session);
     return status;
 }
 
-enum status image_frame_copy(slot_t frame, slot_t *copy)
+enum status image_frame_copy(uint32_t frame, slot_t *copy)
 {
     enum status status = ERR_FULL;
 
     *copy = bh_slot_alloc();
     if (*copy != 0)
-        status = bh_cspace_copy(SLOT_CSPACE, frame, SLOT_CSPACE, *copy, RIGHT_READ);
+        status = bh_cspace_copy(SLOT_CSPACE, slot_of(frame), SLOT_CSPACE, *copy, RIGHT_READ);
     if (status == OK)
         return OK;
     bh_slot_drop(*copy);

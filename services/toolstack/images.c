@@ -3,7 +3,8 @@
  * images.c - images that came over the management channel
  *
  * Always true:  an image that exists has its session at mem, and one that does not has none: closing the
- * session is what takes its memory away from everybody, the vmm included.
+ * session is what takes its memory away from everybody, the vmm included.  A whole image stands in pages that
+ * outlive us, and so do its frames' capabilities: VMs that were made from it can start again.
  */
 #include "images.h"
 
@@ -13,11 +14,34 @@
 
 #include "bh.h"
 #include "caps_toolstack.h"
+#include "copies.h"
 #include "image_memory.h"
 #include "image_names.h"
 #include "init_rpc.h"
 #include "mem_rpc.h"
 #include "toolstack.h"
+
+#define IMAGES_MAGIC 0x49535442u /* "BTSI" */
+#define IMAGES_VERSION 1u
+
+/* Of those that are whole. */
+struct saved_image {
+    uint32_t number; /* 0: none */
+    uint32_t frames, digest_bytes;
+    uint32_t spare;
+    uint64_t bytes;
+    uint8_t digest[IMAGE_DIGEST_BYTES];
+    char file[IMAGE_NAME_BYTES];
+};
+struct saved_images {
+    uint64_t next_number;
+    struct saved_image images[IMAGES_MAX];
+};
+_Static_assert(sizeof(struct copy) + sizeof(struct saved_images) <= IMAGES_PERSIST_BYTES / 2,
+               "two copies fit");
+
+static struct saved_images saved; /* what stands there */
+static struct copies copies;
 
 static uint32_t image_index(const struct toolstack *ts, const struct image *image)
 {
@@ -174,11 +198,77 @@ void images_used(struct toolstack *ts, const bh_VmConfig *config, uint16_t clien
         image_let_go(ramdisk, client);
 }
 
-/* The images of an earlier toolstack cannot be used any more: their frames' capabilities went with it. */
+/* ---- over a restart of ours ---------------------------------------------------------------------- */
+
+static void images_save(const struct toolstack *ts)
+{
+    static struct saved_images now;
+
+    memset(&now, 0, sizeof now);
+    now.next_number = ts->image_number;
+    for (uint32_t i = 0; i < IMAGES_MAX; i++) {
+        const struct image *image = &ts->images[i];
+        struct saved_image *to = &now.images[i];
+
+        if (image->state != IMAGE_READY)
+            continue;
+        to->number = image->number;
+        to->frames = image->frames;
+        to->bytes = image->bytes;
+        to->digest_bytes = image->digest_bytes;
+        memcpy(to->digest, image->digest, sizeof to->digest);
+        memcpy(to->file, image->file, sizeof to->file);
+    }
+    copies_put(&copies, &saved, &now, sizeof now);
+}
+
+static uint32_t frames_of(uint64_t bytes)
+{
+    return (uint32_t)((bytes + IMAGE_BLOCK_BYTES - 1) / IMAGE_BLOCK_BYTES);
+}
+
+/* The page was ours alone, but we died: what decides which capability is used is judged again. */
+static bool saved_is_good(const struct saved_image *was)
+{
+    if (was->number == 0 || was->bytes == 0 || was->bytes > IMAGE_BYTES_MAX ||
+        was->digest_bytes > IMAGE_DIGEST_BYTES || was->frames > IMAGE_FRAMES_MAX ||
+        frames_of(was->bytes) > IMAGE_FRAMES_MAX - was->frames)
+        return false;
+    for (uint32_t i = 0; i < frames_of(was->bytes); i++)
+        if (!image_frame_exists(was->frames + i))
+            return false;
+    return true;
+}
+
+static void image_recover(struct image *image, const struct saved_image *was)
+{
+    *image = (struct image){.state = IMAGE_READY,
+                            .number = was->number,
+                            .bytes = was->bytes,
+                            .received = was->bytes,
+                            .frames = was->frames,
+                            .frame_count = frames_of(was->bytes),
+                            .frames_made = frames_of(was->bytes),
+                            .digest_bytes = was->digest_bytes};
+    memcpy(image->digest, was->digest, sizeof image->digest);
+    memcpy(image->file, was->file, sizeof image->file - 1);
+}
+
 void images_start(struct toolstack *ts)
 {
-    ts->image_number = 1;
-    ts->stale_images = (1u << IMAGES_MAX) - 1u;
+    copies = (struct copies){.at = image_memory_persistent(),
+                             .copy_bytes = IMAGES_PERSIST_BYTES / 2,
+                             .magic = IMAGES_MAGIC,
+                             .version = IMAGES_VERSION};
+    copies_get(&copies, &saved, sizeof saved);
+    ts->image_number = saved.next_number ? (uint32_t)saved.next_number : 1;
+    ts->stale_images = 0;
+    for (uint32_t i = 0; i < IMAGES_MAX; i++) {
+        if (saved_is_good(&saved.images[i]))
+            image_recover(&ts->images[i], &saved.images[i]);
+        else
+            ts->stale_images |= 1u << i;
+    }
     images_collect(ts);
 }
 
@@ -210,25 +300,47 @@ static struct image *image_free(struct toolstack *ts)
     return coming < UPLOADS_MAX ? found : NULL;
 }
 
+/* The end of an image that has one of the frames [first, first + count), or 0. */
+static uint32_t frames_collision(const struct toolstack *ts, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = 0; i < IMAGES_MAX; i++) {
+        const struct image *other = &ts->images[i];
+
+        if (other->state != IMAGE_FREE && other->frames < first + count &&
+            first < other->frames + other->frame_count)
+            return other->frames + other->frame_count;
+    }
+    return 0;
+}
+
+/* The lowest places for `count` frames in a row; each collision moves it up behind one of the images. */
+static uint32_t frames_place(const struct toolstack *ts, uint32_t count)
+{
+    uint32_t first = 0, end;
+
+    while ((end = frames_collision(ts, first, count)) != 0)
+        first = end;
+    return first;
+}
+
 /* Its memory is promised before the first byte comes; it is fetched as they do. */
 static enum status image_begin(struct toolstack *ts, struct image *image, const bh_MgmtUploadRequest *request,
                                char *error, uint32_t error_bytes)
 {
-    uint32_t frames = (uint32_t)((request->bytes + IMAGE_BLOCK_BYTES - 1) / IMAGE_BLOCK_BYTES);
-    enum status status =
-        image_memory_open(image_index(ts, image), frames * IMAGE_BLOCK_BYTES, error, error_bytes);
+    uint32_t count = frames_of(request->bytes), first = frames_place(ts, count);
+    enum status status;
 
-    if (status != OK)
-        return status;
-    memset(image, 0, sizeof *image);
-    image->frames = bh_slots_left() > frames + IMAGE_SLOTS_SPARE ? bh_slots_alloc(frames) : 0;
-    if (image->frames == 0) {
-        image_memory_close(image_index(ts, image));
+    if (count > IMAGE_FRAMES_MAX - first) {
         snprintf(error, error_bytes, "the toolstack has no slots left for an image of %llu MiB",
                  (unsigned long long)(request->bytes >> 20));
         return ERR_FULL;
     }
-    image->frame_count = frames;
+    status = image_memory_open(image_index(ts, image), count * IMAGE_BLOCK_BYTES, error, error_bytes);
+    if (status != OK)
+        return status;
+    memset(image, 0, sizeof *image);
+    image->frames = first;
+    image->frame_count = count;
     image->bytes = request->bytes;
     image->number = ts->image_number++;
     image->digest_bytes = request->digest.size;
@@ -275,10 +387,9 @@ void image_drop(struct toolstack *ts, struct image *image)
 {
     image_memory_close(image_index(ts, image));
     for (uint32_t i = 0; i < image->frames_made; i++)
-        if (bh_cspace_delete(SLOT_CSPACE, image->frames + i) != OK)
-            bh_log("a frame of an image cannot be deleted");
-    bh_slots_free(image->frames, image->frame_count);
+        image_frame_drop(image->frames + i);
     memset(image, 0, sizeof *image);
+    images_save(ts);
 }
 
 /* The frame that the next byte goes to is mapped in the window. */
@@ -344,6 +455,7 @@ uint32_t image_data(struct toolstack *ts, struct image *image, const uint8_t *by
     image->state = IMAGE_READY;
     image->holders[0] = image->client;
     image->client = 0;
+    images_save(ts);
     return bh_MgmtStatus_MGMT_OK;
 }
 

@@ -38,7 +38,7 @@ struct image {
     uint32_t stream;
     uint64_t bytes, received;
     uint32_t granted; /* bytes that may still come */
-    slot_t frames;    /* a row: frame_count slots, of which the first frames_made are filled */
+    uint32_t frames;  /* the place of the first (image_memory.h); frame_count in a row, frames_made filled */
     uint32_t frame_count, frames_made;
     bool is_mapped; /* the last of them, in the window */
     uint32_t digest_bytes;
@@ -49,7 +49,7 @@ struct image {
 struct toolstack;
 struct vm;
 
-/* Nothing of an earlier toolstack's is left, but what a VM still loads. */
+/* Whole images of the toolstack before us are ours; what was coming to it is not. */
 void images_start(struct toolstack *ts);
 
 /* The image of this name, whole; NULL: there is none. */

@@ -5,6 +5,7 @@
  * services/toolstack/README.md says what it relies on and what it holds.
  */
 #include "bh.h"
+#include "image_memory.h"
 #include "toolstack.h"
 #include "toolstack_rpc.h"
 
@@ -49,6 +50,7 @@ int main(void)
     struct toolstack *ts = &toolstack;
     struct bh_msg msg;
 
+    image_memory_start();
     toolstack_start(ts);
     for (;;) {
         uint64_t known = ts->events | (ts->mgmt.again ? MGMT_EVENT : 0);

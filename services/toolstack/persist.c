@@ -14,6 +14,7 @@
 #include "bh.h"
 #include "caps_toolstack.h"
 #include "copies.h"
+#include "image_memory.h"
 #include "toolstack.h"
 
 #define MACHINE_MAGIC 0x4d535442u /* "BTSM" */
@@ -61,7 +62,8 @@ _Static_assert(sizeof(struct copy) + sizeof(struct saved_vm) <= VM_COPY_BYTES, "
 _Static_assert(sizeof(struct saved_config) == CONFIG_BYTES, "a place");
 _Static_assert(bh_VmConfig_size <= sizeof(((struct saved_config *)0)->bytes),
                "a configuration fits its place");
-_Static_assert(DOMAIN_PERSIST >= SAVED_PAGES + VMS_MAX * CONFIG_BYTES / 4096,
+#define CONFIG_PAGES (VMS_MAX * CONFIG_BYTES / 4096)
+_Static_assert(DOMAIN_PERSIST >= SAVED_PAGES + CONFIG_PAGES + IMAGES_PERSIST_BYTES / 4096,
                "system/bulkhead.toml: persist");
 
 /* What stands there. */
@@ -71,6 +73,11 @@ static struct copies machine_copies, vm_copies[VMS_MAX];
 
 static struct saved_config *const configs =
     (struct saved_config *)(uintptr_t)(PERSIST_IPA + SAVED_PAGES * 4096);
+
+uint8_t *image_memory_persistent(void)
+{
+    return (uint8_t *)(uintptr_t)(PERSIST_IPA + (SAVED_PAGES + CONFIG_PAGES) * 4096);
+}
 
 /* FNV-1a, 32 bits. */
 static uint32_t fnv(const uint8_t *bytes, size_t count)

@@ -301,6 +301,8 @@ def test_services_restart_under_the_channel(tmp_path, path, service):
         client.call("Start", vm="known")
         console = client.console("known")
         console.expect("echo is up")
+        client.call("Create", config("made", client.upload(ECHO.read_bytes(), "echo.bin"), on_reboot=RESTART))
+        client.console("made").expect("echo is up")
         stream, _ = client.upload_begin(bytes(MIB))
         machine.expect(rf"{service} faulted", timeout=60)
         if service == "toolstack":
@@ -319,7 +321,13 @@ def test_services_restart_under_the_channel(tmp_path, path, service):
             console.expect("hello again")
             restarts = {domain.name: domain.restarts for domain in again.pages("DomainList", "domains")}
             assert restarts[service] == 1
-            again.call("Destroy", vm="known")
+            made = again.console("made")
+            made.type("r")  # it starts again: its kernel, an upload, is there still
+            wait_for(lambda: vm_of(again, "made").starts == 2 and vm_of(again, "made").state == pb.MGMT_VM_RUNNING)
+            made.type("I am back")
+            made.expect("I am back")
+            for name in ("known", "made"):
+                again.call("Destroy", vm=name)
             wait_for(lambda: again.machine().memory_free == again.machine().memory_total)
 
 

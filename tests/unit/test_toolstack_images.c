@@ -4,7 +4,7 @@
  *
  * mem and init are faked: an image's memory is one buffer, which is open or not.
  *
- * links: services/toolstack/images.c lib/bh/status.c
+ * links: services/toolstack/images.c lib/bh/status.c lib/bh/copies.c lib/bh/crc32.c
  * flags: -Iservices/toolstack
  */
 #include <setjmp.h>
@@ -26,7 +26,8 @@
 #define STREAM 9u
 
 static struct toolstack ts;
-static bool is_open[IMAGES_MAX];
+static bool is_open[IMAGES_MAX], exists[IMAGE_FRAMES_MAX];
+static uint8_t persistent[IMAGES_PERSIST_BYTES];
 static uint8_t window[IMAGES_MAX][IMAGE_BLOCK_BYTES];
 static char error[ERROR_BYTES];
 
@@ -43,21 +44,35 @@ void image_memory_close(uint32_t index)
 {
     is_open[index] = false;
 }
-enum status image_memory_frame(uint32_t index, slot_t slot, char *text, uint32_t text_bytes)
+enum status image_memory_frame(uint32_t index, uint32_t frame, char *text, uint32_t text_bytes)
 {
-    (void)slot, (void)text, (void)text_bytes;
+    (void)text, (void)text_bytes;
     assert_true(is_open[index]);
+    assert_false(exists[frame]);
+    exists[frame] = true;
     return OK;
+}
+bool image_frame_exists(uint32_t frame)
+{
+    return exists[frame];
+}
+void image_frame_drop(uint32_t frame)
+{
+    exists[frame] = false;
+}
+uint8_t *image_memory_persistent(void)
+{
+    return persistent;
 }
 uint8_t *image_window(uint32_t index)
 {
     return window[index];
 }
-void image_window_close(slot_t frame)
+void image_window_close(uint32_t frame)
 {
     (void)frame;
 }
-enum status image_frame_copy(slot_t frame, slot_t *copy)
+enum status image_frame_copy(uint32_t frame, slot_t *copy)
 {
     *copy = frame + 1000;
     return OK;
@@ -72,27 +87,9 @@ uint64_t bh_after_ms(uint64_t ms)
 {
     return ms;
 }
-uint32_t bh_slots_left(void)
-{
-    return 1000;
-}
-slot_t bh_slots_alloc(uint32_t count)
-{
-    (void)count;
-    return 500;
-}
-void bh_slots_free(slot_t first, uint32_t count)
-{
-    (void)first, (void)count;
-}
 void bh_slot_drop(slot_t slot)
 {
     (void)slot;
-}
-enum status bh_cspace_delete(slot_t cspace, slot_t slot)
-{
-    (void)cspace, (void)slot;
-    return OK;
 }
 void bh_log(const char *format, ...)
 {
@@ -106,6 +103,8 @@ static int scene(void **state)
     (void)state;
     memset(&ts, 0, sizeof ts);
     memset(is_open, 0, sizeof is_open);
+    memset(exists, 0, sizeof exists);
+    memset(persistent, 0, sizeof persistent);
     images_start(&ts);
     return 0;
 }
@@ -216,6 +215,91 @@ static void half_an_upload_ends_with_its_client(void **state)
         assert_false(is_open[i]);
 }
 
+/* ---- we die */
+
+/* VMs are known again before images are. */
+static void start_again(void)
+{
+    static struct vm vms[VMS_MAX];
+    uint32_t count = ts.vm_count;
+
+    memcpy(vms, ts.vms, sizeof vms);
+    memset(&ts, 0, sizeof ts);
+    memcpy(ts.vms, vms, sizeof vms);
+    ts.vm_count = count;
+    images_start(&ts);
+}
+
+static void a_vm_that_may_start_again_finds_its_image_after_a_restart(void **state)
+{
+    bh_MgmtUploadReply image = upload(ANNE, 'x'), other;
+    struct vm *vm = create(ANNE, image.image);
+
+    (void)state;
+    vm->config.on_reboot = bh_OnEvent_RESTART;
+    vm->state = VM_RUNNING;
+    start_again();
+    assert_true(is_there(image.image));
+    assert_int_equal(image_find(&ts, image.image)->bytes, 100);
+    assert_true(upload(BERT, 'x').present);
+    other = upload(BERT, 'y');
+    assert_string_not_equal(other.image, image.image); /* no number twice */
+    assert_int_not_equal(image_find(&ts, other.image)->frames, image_find(&ts, image.image)->frames);
+    ts.vms[0].state = VM_OFF;
+    images_client_ended(&ts, BERT);
+    assert_false(is_there(image.image));
+    for (uint32_t i = 0; i < IMAGES_MAX; i++)
+        assert_false(is_open[i]);
+}
+
+static void what_nobody_needs_and_what_was_half_there_is_gone_after_a_restart(void **state)
+{
+    bh_MgmtUploadReply image = upload(ANNE, 'x');
+
+    (void)state;
+    (void)ask(BERT, 'y');
+    start_again();
+    assert_false(is_there(image.image));
+    for (uint32_t i = 0; i < IMAGES_MAX; i++)
+        assert_false(is_open[i]);
+}
+
+static void an_image_whose_memory_is_gone_is_none_after_a_restart(void **state)
+{
+    bh_MgmtUploadReply image = upload(ANNE, 'x');
+    struct vm *vm = create(ANNE, image.image);
+
+    (void)state;
+    exists[image_find(&ts, image.image)->frames] = false;
+    start_again();
+    assert_true(is_open[IMAGES_MAX - 1]); /* a vmm may be loading what is left of it */
+    assert_false(is_there(image.image));
+    vm->state = VM_OFF;
+    images_collect(&ts);
+    assert_false(is_open[IMAGES_MAX - 1]);
+}
+
+static void images_have_frames_of_their_own_and_there_is_an_end_of_them(void **state)
+{
+    bh_MgmtUploadRequest request = {.file = "large", .bytes = 3 * IMAGE_BLOCK_BYTES, .digest = {.size = 32}};
+    bh_MgmtUploadReply reply = bh_MgmtUploadReply_init_zero;
+
+    (void)state;
+    assert_int_equal(image_upload(&ts, ANNE, 1, &request, &reply, error, sizeof error),
+                     bh_MgmtStatus_MGMT_OK);
+    request.bytes = IMAGE_BYTES_MAX;
+    assert_int_equal(image_upload(&ts, ANNE, 2, &request, &reply, error, sizeof error),
+                     bh_MgmtStatus_MGMT_OK);
+    assert_int_equal(image_of_stream(&ts, ANNE, 2)->frames, 3);
+    assert_int_equal(image_upload(&ts, ANNE, 3, &request, &reply, error, sizeof error),
+                     bh_MgmtStatus_MGMT_REFUSED);
+    assert_string_equal(error, "the toolstack has no slots left for an image of 1024 MiB");
+    images_client_ended(&ts, ANNE);
+    assert_int_equal(image_upload(&ts, BERT, 3, &request, &reply, error, sizeof error),
+                     bh_MgmtStatus_MGMT_OK);
+    assert_int_equal(image_of_stream(&ts, BERT, 3)->frames, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, scene)
 
 int main(void)
@@ -225,6 +309,10 @@ int main(void)
         TEST(who_was_told_that_it_is_there_may_use_it),
         TEST(a_client_that_ends_lets_go_of_its_own),
         TEST(half_an_upload_ends_with_its_client),
+        TEST(a_vm_that_may_start_again_finds_its_image_after_a_restart),
+        TEST(what_nobody_needs_and_what_was_half_there_is_gone_after_a_restart),
+        TEST(an_image_whose_memory_is_gone_is_none_after_a_restart),
+        TEST(images_have_frames_of_their_own_and_there_is_an_end_of_them),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
