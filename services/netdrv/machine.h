@@ -27,9 +27,13 @@ uint64_t machine_now_us(void);
 uint8_t *machine_port_page(uint32_t port, uint32_t page);
 /* Nobody but us reaches the port's frames any more, or rings its doorbell; the frames are zero. */
 enum status machine_port_prepare(uint32_t port) BH_NODISCARD;
-/* Signal the vmm's Notification, which is kept over a restart of ours.  A vmm that is gone needs none. */
+/* Signal the vmm's Notification, which is kept over a restart of ours, not later than in the next
+ * machine_recv().  A vmm that is gone needs none. */
 void machine_port_signal(uint32_t port);
 void machine_port_forget(uint32_t port); /* let go of it */
+
+/* The next message or signal. */
+enum status machine_recv(uint64_t deadline, struct bh_msg *msg) BH_NODISCARD;
 
 /* ---- memory that survives a restart: sessions, then the NAT's flows ---- */
 #define PERSIST_SESSION_BYTES 0x4000u

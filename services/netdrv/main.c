@@ -23,7 +23,7 @@ static _Noreturn void serve(struct netdrv *drv)
 
     for (;;) {
         bool more = work_pass(drv);
-        enum status status = bh_recv(SLOT_CONTROL, deadline_of(drv, more), &msg);
+        enum status status = machine_recv(deadline_of(drv, more), &msg);
 
         if (status == ERR_TIME)
             continue;
