@@ -16,6 +16,12 @@ enum status owed_signal(slot_t notification)
     return OK;
 }
 
+void owed_send(void)
+{
+    if (owed != 0 && bh_notification_signal(owed) == OK)
+        owed = 0;
+}
+
 slot_t owed_take(void)
 {
     slot_t notification = owed;

@@ -14,6 +14,8 @@
 
 /* Signal this Notification soon; if another signal is owed already: now.  What is not OK did not go out. */
 enum status owed_signal(slot_t notification) BH_NODISCARD;
+/* What is owed goes out now.  What does not stays owed: the next wait sees to it. */
+void owed_send(void);
 /* The Notification that is owed a signal, 0: none.  The caller signals it. */
 slot_t owed_take(void);
 

@@ -62,6 +62,8 @@ struct vm_vcpu {
 struct vm_line {
     struct vgic *gic;
     uint32_t intid;
+    slot_t source;     /* of one that may be pulsed: the Notification bound to it, */
+    slot_t tell, call; /* ... and capabilities to signal it with: without haste, urgently */
 };
 
 /* One of the guest's memory, from mem. */
