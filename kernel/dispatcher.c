@@ -123,32 +123,45 @@ static inline bool test_entry(uint64_t word, int entry)
 }
 
 /* `first` is the first of the eligible ones: whose turn is it? */
-static inline int in_turn(struct dispatcher *d, int first)
+static __attribute__((noinline)) int in_turn(struct dispatcher *d, int first)
 {
-    if (d->called < 0 || !test_entry(d->turns[first >> 6], first))
+    if (!test_entry(d->turns[first >> 6], first))
         return first;
     if (!test_entry(eligible(d, d->called >> 6), d->called))
         d->called = -1; /* it is over */
     return d->called < 0 ? first : d->called;
 }
 
-static int first_eligible(struct dispatcher *d)
+static inline int eligible_now(struct dispatcher *d)
 {
-    for (int pass = 0; pass < 2; pass++) {
-        for (int w = 0; w < 2; w++) {
-            uint64_t bits = eligible(d, w);
+    for (int w = 0; w < 2; w++) {
+        uint64_t bits = eligible(d, w);
 
-            if (bits)
-                return in_turn(d, w * 64 + __builtin_ctzll(bits));
+        if (bits) {
+            int first = w * 64 + __builtin_ctzll(bits);
+
+            return __builtin_expect(d->called < 0, 1) ? first : in_turn(d, first);
         }
-        uint64_t wanting[2] = {d->runnable[0] & d->in_window[0] & ~d->capped[0],
-                               d->runnable[1] & d->in_window[1] & ~d->capped[1]};
-
-        if (!(d->flags & PLAN_ELASTIC) || !any(wanting))
-            return -1;
-        refill(d, false);
     }
     return -1;
+}
+
+static __attribute__((noinline)) int eligible_after_refill(struct dispatcher *d)
+{
+    uint64_t wanting[2] = {d->runnable[0] & d->in_window[0] & ~d->capped[0],
+                           d->runnable[1] & d->in_window[1] & ~d->capped[1]};
+
+    if (!(d->flags & PLAN_ELASTIC) || !any(wanting))
+        return -1;
+    refill(d, false);
+    return eligible_now(d);
+}
+
+static inline int first_eligible(struct dispatcher *d)
+{
+    int first = eligible_now(d);
+
+    return first >= 0 ? first : eligible_after_refill(d);
 }
 
 /*

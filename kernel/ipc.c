@@ -384,6 +384,8 @@ enum status ipc_signal_reply_recv(struct vcpu *self, uint64_t *x)
     if (!note)
         return refused(self, SYS_endpoint_signal_reply_recv, 10, why);
     notification_signal(slot_object(note), note->badge);
+    if (answer_exit_and_wait(self, slot_object(slot)))
+        return BLOCKED;
     return answer_and_receive(self, slot_object(slot), x);
 }
 
