@@ -137,6 +137,7 @@ static void disks_create(struct vm *vm)
         disk->writable = disk->writable && config->writable;
         snprintf(disk->id, sizeof disk->id, "%.20s", config->volume);
         virtio_plug(vm, i, &disk->virtio);
+        virtio_pulse(vm, i, &disk->virtio);
         vblk_init(disk);
     }
 }
