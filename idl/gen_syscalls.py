@@ -258,6 +258,7 @@ IPC_STUBS = {
     "endpoint_recv": ("slot_t endpoint, uint64_t deadline, struct bh_msg *m", False, True, True),
     "endpoint_reply_recv": ("slot_t endpoint, uint64_t deadline, struct bh_msg *m", True, True, True),
     "endpoint_reply": ("const struct bh_msg *m", True, False, False),
+    "endpoint_signal_reply_recv": ("slot_t endpoint, uint64_t deadline, slot_t notification, struct bh_msg *m", True, True, True),
 }
 
 
@@ -296,6 +297,9 @@ def make_ipc_stub(call, prefix, instruction, base):
     if waits:
         out.append(reg(9, "deadline"))
         inputs.append(9)
+    if "notification" in params:
+        out.append(reg(10, "notification"))
+        inputs.append(10)
     results = list(range(1, 9)) if receives else []
     out.append("\n")
     out.append(asm_block(instruction, [n for n in results if n not in inputs],
@@ -386,7 +390,8 @@ changed nothing, and a plain argument with more bits than its width is ERR_ARG.
 MANUAL_IPC = """## Messages
 
 `endpoint_call`, `endpoint_send`, `endpoint_reply_recv`: x1 endpoint, x2 info, x3 to x8 words 0 to 5, x9 deadline.
-`endpoint_recv`: x1 endpoint, x9 deadline. `endpoint_reply`: x2 info, x3 to x8 words. What waits returns x1 the badge of the sender's
+`endpoint_recv`: x1 endpoint, x9 deadline. `endpoint_reply`: x2 info, x3 to x8 words. `endpoint_signal_reply_recv`: as
+`endpoint_reply_recv`, and x10 the Notification (right W); if either capability is refused nothing has been done. What waits returns x1 the badge of the sender's
 capability, x2 info, x3 to x8 words. A deadline is a CNTVCT value; all ones never comes, 0 only polls.
 
 info: bits 0-2 words, 3-13 bytes, 14-16 capabilities, 17 signal (word 0 = the bits of the bound Notification), 18 exit (made by

@@ -157,7 +157,7 @@ struct doorbell *aspace_doorbell_find(struct aspace *aspace, uint64_t ipa, uint6
     for (uint32_t i = 0; i < aspace->doorbell_count; i++) {
         struct doorbell *doorbell = &aspace->doorbells[i];
 
-        if (doorbell->ipa == ipa && (doorbell->value == value || doorbell->value == DOORBELL_ANY))
+        if (doorbell->ipa == ipa && (doorbell->value == value || doorbell->value >= DOORBELL_TAKES))
             return doorbell;
     }
     return NULL;
@@ -177,7 +177,7 @@ bool aspace_doorbell_clashes(struct aspace *aspace, uint64_t ipa, uint64_t value
         const struct doorbell *doorbell = &aspace->doorbells[i];
 
         if (doorbell->ipa == ipa &&
-            (doorbell->value == value || doorbell->value == DOORBELL_ANY || value == DOORBELL_ANY))
+            (doorbell->value == value || doorbell->value >= DOORBELL_TAKES || value >= DOORBELL_TAKES))
             return true;
     }
     return false;

@@ -6,6 +6,9 @@
  * epoch's end every slice is refilled; an elastic plan also refills as soon as nobody runnable has any left.
  * If nobody commits a new plan the last one goes on.
  *
+ * Of entries that take turns (PLAN_TURNS) the one that was called last counts as the first, until another one
+ * is chosen because it cannot run.  It changes who goes first, not how much anybody gets.
+ *
  * Always true:  bit i of `runnable` is set exactly while entries[i].sc has a runner that wants to run on it;
  *               bit i of `has_slice` exactly while entries[i].left is not 0;
  *               between two dispatches the comparator is set to when a timer is due, an edge is passed or a
@@ -109,23 +112,56 @@ static __attribute__((noinline)) void pass_edge(struct dispatcher *d, uint64_t t
     d->next_edge = d->epoch_start + (d->windows ? look_at_windows(d, t) : d->epoch);
 }
 
-static int first_eligible(struct dispatcher *d)
+static inline uint64_t eligible(const struct dispatcher *d, int w)
 {
-    for (int pass = 0; pass < 2; pass++) {
-        for (int w = 0; w < 2; w++) {
-            uint64_t bits = d->runnable[w] & d->has_slice[w] & d->in_window[w];
+    return d->runnable[w] & d->has_slice[w] & d->in_window[w];
+}
 
-            if (bits)
-                return w * 64 + __builtin_ctzll(bits);
+static inline bool test_entry(uint64_t word, int entry)
+{
+    return word >> (entry & 63) & 1;
+}
+
+/* `first` is the first of the eligible ones: whose turn is it? */
+static __attribute__((noinline)) int in_turn(struct dispatcher *d, int first)
+{
+    if (!test_entry(d->turns[first >> 6], first))
+        return first;
+    if (!test_entry(eligible(d, d->called >> 6), d->called))
+        d->called = -1; /* it is over */
+    return d->called < 0 ? first : d->called;
+}
+
+static inline int eligible_now(struct dispatcher *d)
+{
+    for (int w = 0; w < 2; w++) {
+        uint64_t bits = eligible(d, w);
+
+        if (bits) {
+            int first = w * 64 + __builtin_ctzll(bits);
+
+            return __builtin_expect(d->called < 0, 1) ? first : in_turn(d, first);
         }
-        uint64_t wanting[2] = {d->runnable[0] & d->in_window[0] & ~d->capped[0],
-                               d->runnable[1] & d->in_window[1] & ~d->capped[1]};
-
-        if (!(d->flags & PLAN_ELASTIC) || !any(wanting))
-            return -1;
-        refill(d, false);
     }
     return -1;
+}
+
+static __attribute__((noinline)) int eligible_after_refill(struct dispatcher *d)
+{
+    uint64_t wanting[2] = {d->runnable[0] & d->in_window[0] & ~d->capped[0],
+                           d->runnable[1] & d->in_window[1] & ~d->capped[1]};
+
+    if (!(d->flags & PLAN_ELASTIC) || !any(wanting))
+        return -1;
+    refill(d, false);
+    return eligible_now(d);
+}
+
+static inline int first_eligible(struct dispatcher *d)
+{
+    int first = eligible_now(d);
+
+    return first >= 0 ? first : eligible_after_refill(d);
 }
 
 /*
@@ -177,6 +213,18 @@ struct vcpu *dispatch(struct cpu *cpu)
     return sc ? sc->runner : NULL;
 }
 
+void sc_call(struct sc *sc)
+{
+    if (!sc || sc->entry < 0 || !test_entry(sc->cpu->dispatcher.turns[sc->entry >> 6], sc->entry))
+        return;
+    sc->cpu->dispatcher.called = sc->entry;
+    if (sc->cpu->sc == sc)
+        return;
+    sc->cpu->resched = true;
+    if (sc->cpu != this_cpu())
+        cpu_kick(sc->cpu);
+}
+
 void dispatcher_drop(struct sc *sc)
 {
     struct dispatcher *d = &sc->cpu->dispatcher;
@@ -202,7 +250,8 @@ static struct sc *plan_entry_check(struct vcpu *self, struct dispatcher *d, cons
     struct sc *sc = slot_object(slot);
 
     *why = ERR_ARG;
-    if (sc->cpu != d->cpu || e->slice_us == 0 || e->slice_us > epoch_us || e->flags & ~(uint32_t)PLAN_CAPPED)
+    if (sc->cpu != d->cpu || e->slice_us == 0 || e->slice_us > epoch_us ||
+        e->flags & ~(uint32_t)(PLAN_CAPPED | PLAN_TURNS))
         return NULL;
     if (e->window_offset_us > epoch_us || e->window_length_us > epoch_us - e->window_offset_us)
         return NULL;
@@ -228,9 +277,10 @@ static void take_plan(struct dispatcher *d, const struct plan *plan, struct sc *
     d->epoch_start = now();
     d->next_edge = d->epoch_start; /* at once: the dispatcher has to look at the windows */
     d->windows = false;
+    d->called = -1;
     d->fixed = !(plan->flags & PLAN_ELASTIC);
     for (int w = 0; w < 2; w++) {
-        d->runnable[w] = d->has_slice[w] = d->capped[w] = 0;
+        d->runnable[w] = d->has_slice[w] = d->capped[w] = d->turns[w] = 0;
         d->in_window[w] = ~0ull;
     }
     for (uint32_t i = 0; i < count; i++) {
@@ -250,6 +300,8 @@ static void take_plan(struct dispatcher *d, const struct plan *plan, struct sc *
             d->fixed = true;
             d->capped[i >> 6] |= 1ull << (i & 63);
         }
+        if (e->flags & PLAN_TURNS)
+            d->turns[i >> 6] |= 1ull << (i & 63);
         sc->entry = (int)i;
         if (sc->runner && sc->runner->state == VCPU_RUNNABLE)
             sc_set_runnable(sc, true);

@@ -25,6 +25,8 @@ static inline void sc_set_runnable(struct sc *sc, bool runnable)
     else
         *word &= ~bit;
 }
+/* If it takes turns: its turn is now.  NULL and one that is in no plan are left alone. */
+void sc_call(struct sc *sc);
 void dispatcher_drop(struct sc *sc); /* take it out of its plan */
 void timers_expire(struct cpu *cpu, uint64_t t);
 void hyp_timer_arm(uint64_t when); /* CNTPCT ticks; BH_FOREVER disarms */

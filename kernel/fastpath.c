@@ -140,8 +140,14 @@ static inline bool answer_ends_it(struct cpu *cpu, struct vcpu *self, struct vcp
 {
     struct sc *sc = cpu->sc;
 
-    return !ep->first && !(self->bound && self->bound->bits) && caller->cpu == cpu && !cpu->resched &&
-           caller->lending == sc && self->lent == sc && sc->runner == self;
+    return !ep->first && !(self->bound && self->bound->bits) && caller->cpu == cpu && caller->lending == sc &&
+           self->lent == sc && sc->runner == self;
+}
+
+/* A deadline that the timer in the heap serves already (wait_until) costs nothing. */
+static inline bool deadline_is_free(const struct vcpu *self, uint64_t deadline)
+{
+    return deadline == BH_FOREVER || (self->timer.queued && self->timer.when <= deadline);
 }
 
 /* The caller has its answer and goes on; the server waits for the next message. */
@@ -166,24 +172,42 @@ static inline void hand_back(struct cpu *cpu, struct vcpu *self, struct vcpu *ca
     cpu->current = caller;
 }
 
+/* Can the answer to a guest's exit be given in this way? */
+static inline bool exit_answer_is_plain(const struct vcpu *self, const struct vcpu *caller)
+{
+    uint64_t info = self->regs.x[2];
+
+    return caller->kind == VCPU_GUEST && INFO_LABEL(info) != REPLY_STOP && (info & INFO_PLAIN) <= IPC_WORDS;
+}
+
 /* The answer to a guest's exit.  The other ways stay short because these are functions of their own. */
 static __attribute__((noinline)) struct vcpu *answer_exit(struct cpu *cpu, struct vcpu *self,
                                                           struct vcpu *caller, struct endpoint *ep)
 {
-    const uint64_t *x = self->regs.x;
-    uint32_t label = INFO_LABEL(x[2]);
-
-    if (caller->kind == VCPU_SERVICE || label == REPLY_STOP || (x[2] & INFO_PLAIN) > IPC_WORDS) {
+    if (!exit_answer_is_plain(self, caller)) {
         lock_give();
         return NULL;
     }
     caller->in_exit = false;
-    guest_exit_reply(caller, label, &x[3]);
+    guest_exit_reply(caller, INFO_LABEL(self->regs.x[2]), &self->regs.x[3]);
     hand_back(cpu, self, caller, ep);
     lock_give();
     context_switch(cpu, self, caller, false);
     guest_enter(caller);
     return caller;
+}
+
+bool answer_exit_and_wait(struct vcpu *self, struct endpoint *ep)
+{
+    struct vcpu *caller = self->caller;
+
+    if (!caller || !caller->in_exit || !self->cpu->sc || !answer_ends_it(self->cpu, self, caller, ep) ||
+        !exit_answer_is_plain(self, caller) || !deadline_is_free(self, self->regs.x[9]))
+        return false;
+    caller->in_exit = false;
+    guest_exit_reply(caller, INFO_LABEL(self->regs.x[2]), &self->regs.x[3]);
+    hand_back(self->cpu, self, caller, ep);
+    return true;
 }
 
 struct vcpu *fast_reply_recv(struct vcpu *self)
@@ -196,10 +220,8 @@ struct vcpu *fast_reply_recv(struct vcpu *self)
     struct endpoint *ep = slot ? slot_object(slot) : NULL;
     struct vcpu *caller = self->caller;
 
-    if (!ep || !caller || !answer_ends_it(cpu, self, caller, ep))
-        goto unusual;
-    /* A deadline that the timer in the heap serves already (wait_until) costs nothing. */
-    if (x[9] != BH_FOREVER && !(self->timer.queued && self->timer.when <= x[9]))
+    if (!ep || !caller || cpu->resched || !answer_ends_it(cpu, self, caller, ep) ||
+        !deadline_is_free(self, x[9]))
         goto unusual;
     if (caller->in_exit)
         return answer_exit(cpu, self, caller, ep);

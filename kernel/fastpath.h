@@ -11,6 +11,9 @@
  */
 struct vcpu *fast_call(struct vcpu *self);
 struct vcpu *fast_reply_recv(struct vcpu *self);
+/* ipc_reply_recv() where a guest's exit is answered, but nobody is entered: the dispatcher is to look. False:
+ * it is not the simple case (nothing has changed).  kernel_lock held. */
+bool answer_exit_and_wait(struct vcpu *self, struct endpoint *ep);
 /* vcpu_exit() (fastpath.c) when it is not that simple (ipc.c); kernel_lock held. */
 void vcpu_exit_slow(struct vcpu *vcpu, enum exit_label label, const uint64_t words[IPC_WORDS]);
 

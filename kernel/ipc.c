@@ -358,17 +358,35 @@ enum status ipc_reply(struct vcpu *self, uint64_t *x)
 }
 
 /* A reply that is refused or finds nobody does not keep the server from its next client. */
+static enum status answer_and_receive(struct vcpu *self, struct endpoint *ep, uint64_t *x)
+{
+    if (self->caller && answer(self, x) != OK && self->caller)
+        fail_call(self->caller, ERR_PEER);
+    return receive(self, ep, x[9]);
+}
+
 enum status ipc_reply_recv(struct vcpu *self, uint64_t *x)
 {
     enum status why;
-
     struct slot *slot = endpoint_of(self, x, RIGHT_READ, &why, SYS_endpoint_reply_recv);
+
+    return slot ? answer_and_receive(self, slot_object(slot), x) : why;
+}
+
+enum status ipc_signal_reply_recv(struct vcpu *self, uint64_t *x)
+{
+    enum status why;
+    struct slot *slot = endpoint_of(self, x, RIGHT_READ, &why, SYS_endpoint_signal_reply_recv);
+    struct slot *note = slot ? cap_lookup(self, x[10], CAP_NOTIFICATION, RIGHT_WRITE, &why) : NULL;
 
     if (!slot)
         return why;
-    if (self->caller && answer(self, x) != OK && self->caller)
-        fail_call(self->caller, ERR_PEER);
-    return receive(self, slot_object(slot), x[9]);
+    if (!note)
+        return refused(self, SYS_endpoint_signal_reply_recv, 10, why);
+    notification_signal(slot_object(note), note->badge);
+    if (answer_exit_and_wait(self, slot_object(slot)))
+        return BLOCKED;
+    return answer_and_receive(self, slot_object(slot), x);
 }
 
 /* ---- exits: calls that the kernel makes -------------------------------------------------------------------

@@ -21,6 +21,6 @@ void ipc_orphan_caller(struct vcpu *server); /* it will never answer */
 /* `count` bytes, at most IPC_BYTES_MAX, between the `data` of two buffers. */
 void ipc_copy(uint8_t *to, const uint8_t *from, uint32_t count);
 
-/* The five calls are declared in sys.h: x[1] = endpoint slot, x[2] = info, x[3..8] words, x[9] deadline. */
+/* The six calls are declared in sys.h: x[1] = endpoint slot, x[2] = info, x[3..8] words, x[9] deadline. */
 
 #endif

@@ -338,6 +338,8 @@ struct dispatcher {
     uint64_t runnable[2], has_slice[2], in_window[2], capped[2]; /* bit = entry */
     bool windows;                                                /* some entry has one */
     bool fixed;         /* a slice's end matters even to who is alone: not elastic, capped entries, windows */
+    uint64_t turns[2];  /* bit = entry: it has PLAN_TURNS */
+    int called;         /* the entry that goes first of those, or -1 */
     uint64_t next_edge; /* when the epoch ends, or a window begins or ends; ticks */
     struct plan_slot entries[PLAN_ENTRIES_MAX];
 };
@@ -398,7 +400,7 @@ void syscall(struct vcpu *vcpu, uint64_t number);
 #define NOTIFICATION_WAITERS_MAX 64u
 struct notification {
     struct object object;
-    uint64_t bits;
+    uint64_t bits; /* bound to a virtual interrupt: signalled, and not taken back by a doorbell */
     struct vcpu *waiter_first, *waiter_last; /* WAITING */
     uint32_t waiter_count;                   /* at most NOTIFICATION_WAITERS_MAX: they are woken at once */
     struct vcpu *bound;                      /* vcpu_bind_notification */

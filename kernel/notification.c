@@ -3,11 +3,13 @@
  * notification.c - a word of bits that somebody may wait for
  *
  * A signal ORs the signaller's badge into the word.  It goes to the first of: a virtual interrupt it is bound
- * to, the vCPU it is bound to (if that waits at an endpoint), a waiter; else it stays in the word.
+ * to, the vCPU it is bound to (if that waits at an endpoint), a waiter; else it stays in the word.  With a
+ * virtual interrupt it stays as well, for a doorbell that takes it back (the guest's acknowledgement).
  *
  * Always true:  bits are pending only while nobody waits for them.
  * Locking:      kernel_lock.
  */
+#include "dispatcher.h"
 #include "ipc.h"
 #include "sys.h"
 
@@ -34,11 +36,13 @@ void notification_leave(struct vcpu *vcpu)
 
 void notification_signal(struct notification *n, uint64_t bits)
 {
+    n->bits |= bits;
     if (n->virq_vcpu) {
         vgic_set(n->virq_vcpu, n->virq, true);
+        if (bits & BADGE_URGENT)
+            sc_call(n->virq_vcpu->sc);
         return;
     }
-    n->bits |= bits;
     if (!n->bits)
         return;
     struct vcpu *vcpu = n->waiter_first;
@@ -116,6 +120,7 @@ void notification_unlink_virq(struct notification *n)
         n->virq_next->virq_prev = n->virq_prev;
     n->virq_next = n->virq_prev = NULL;
     n->virq_vcpu = NULL;
+    n->bits = 0;
 }
 
 enum status sys_notification_bind_virq(struct notification *n, struct vcpu *vcpu, uint32_t intid)
@@ -131,10 +136,8 @@ enum status sys_notification_bind_virq(struct notification *n, struct vcpu *vcpu
     if (n->virq_next)
         n->virq_next->virq_prev = n;
     vcpu->virq_sources = n;
-    if (n->bits) {
-        n->bits = 0;
+    if (n->bits)
         vgic_set(vcpu, intid, true);
-    }
     return OK;
 }
 

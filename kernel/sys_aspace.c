@@ -75,8 +75,10 @@ enum status sys_aspace_doorbell(struct aspace *aspace, uint64_t ipa, uint64_t va
 {
     struct doorbell *doorbell = aspace_doorbell_unused(aspace);
 
-    if (ipa >> ASPACE_IPA_BITS || ipa & 3 || (value > UINT32_MAX && value != DOORBELL_ANY))
+    if (ipa >> ASPACE_IPA_BITS || ipa & 3 || (value > UINT32_MAX && value < DOORBELL_TAKES))
         return ERR_ARG;
+    if (value == DOORBELL_TAKES && !(notification->rights & RIGHT_READ))
+        return ERR_RIGHT;
     if (!doorbell || aspace_doorbell_clashes(aspace, ipa, value))
         return ERR_FULL;
 

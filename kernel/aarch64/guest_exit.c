@@ -106,6 +106,21 @@ static inline struct doorbell *doorbell_at(struct aspace *space, uint64_t at, ui
     return space && space->doorbell_count ? aspace_doorbell_find(space, at, value) : NULL;
 }
 
+/* Rung.  False: it takes a signal back, and there is none. */
+static inline bool doorbell_ring(const struct doorbell *bell)
+{
+    struct notification *n = slot_object(&bell->notification_cap);
+
+    if (bell->value != DOORBELL_TAKES) {
+        notification_signal(n, bell->notification_cap.badge);
+        return true;
+    }
+    bool is_there = n->bits;
+
+    n->bits = 0;
+    return is_there;
+}
+
 static inline uint64_t truncate(uint64_t value, uint32_t size)
 {
     return size < 8 ? value & ((1ull << (size * 8u)) - 1u) : value;
@@ -120,10 +135,9 @@ static void guest_store(struct vcpu *vcpu, uint64_t esr, uint64_t at)
     kernel_lock();
     struct doorbell *bell = size == 4 ? doorbell_at(vcpu->aspace, at, value) : NULL;
 
-    if (bell) {
+    if (bell && doorbell_ring(bell)) {
         vcpu_count_exit(vcpu, EXIT_MMIO_WRITE);
         guest_step(vcpu, esr);
-        notification_signal(slot_object(&bell->notification_cap), bell->notification_cap.badge);
     } else {
         vcpu_exit(vcpu, EXIT_MMIO_WRITE, (uint64_t[IPC_WORDS]){at, size, value, 0, 0, 0});
     }

@@ -169,6 +169,10 @@ enum {
 
 /* aspace_doorbell: any stored value rings */
 #define DOORBELL_ANY UINT64_MAX
+/* aspace_doorbell: any stored value takes the Notification's bits back; if it has none it is no doorbell */
+#define DOORBELL_TAKES (UINT64_MAX - 1)
+/* Badge of a Notification that is bound to a virtual interrupt: its vCPU has its turn now (PLAN_TURNS) */
+#define BADGE_URGENT (1ull << 63)
 
 /* ---- the plan of a Dispatcher --------------------------------------------------------------- */
 /* Written to ipc_buffer.data is too small for it: dispatcher_commit reads it at offset 1088 of the
@@ -179,6 +183,7 @@ enum {
     PLAN_ELASTIC = 1, /* header: refill as soon as no runnable entry has slice left */
     PLAN_NOTIFY = 2,  /* header: signal the bound Notification at each epoch end */
     PLAN_CAPPED = 1,  /* entry: waits for the epoch's true end */
+    PLAN_TURNS = 2,   /* entry: of those with this flag the one that was called last (BADGE_URGENT) goes first */
 };
 struct plan_entry {
     slot_t sc; /* SchedContext in the caller's CSpace, on this Dispatcher's pCPU */

@@ -55,6 +55,9 @@ uint32_t bh_slots_left(void);
 extern struct ipc_buffer *const bh_ipcbuf;
 
 enum status bh_recv(slot_t endpoint, uint64_t deadline, struct bh_msg *m) BH_NODISCARD;
+/* bh_notification_signal() and bh_recv() in one call: nobody is owed an answer. */
+enum status bh_signal_recv(slot_t notification, slot_t endpoint, uint64_t deadline,
+                           struct bh_msg *m) BH_NODISCARD;
 enum status bh_call(slot_t endpoint, uint64_t deadline,
                     struct bh_msg *m) BH_NODISCARD; /* m: request, then reply */
 enum status bh_reply_recv(slot_t endpoint, uint64_t deadline, struct bh_msg *m) BH_NODISCARD;

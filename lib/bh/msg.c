@@ -87,6 +87,15 @@ enum status bh_recv(slot_t endpoint, uint64_t deadline, struct bh_msg *m)
     return status;
 }
 
+enum status bh_signal_recv(slot_t notification, slot_t endpoint, uint64_t deadline, struct bh_msg *m)
+{
+    enum status status = bh_endpoint_signal_reply_recv(endpoint, deadline, notification, m);
+
+    if (status == OK)
+        note_arrival(m->info);
+    return status;
+}
+
 enum status bh_call(slot_t endpoint, uint64_t deadline, struct bh_msg *m)
 {
     enum status status;

@@ -43,15 +43,35 @@ static inline void word_copy(uint8_t *to, const uint8_t *from)
     LOOP_STAYS_A_LOOP();
 }
 
-/* Right for overlapping areas too as long as `to` is below `from`: each step loads before it stores. */
-static void copy_up(uint8_t *to, const uint8_t *from, size_t bytes)
+/* The last word may be copied twice in part: shorter than its bytes one by one. */
+static void copy_apart(uint8_t *to, const uint8_t *from, size_t bytes)
 {
+    uint8_t *to_end = to + bytes;
+    const uint8_t *from_end = from + bytes;
+
+    if (bytes < 8) {
+        for (; bytes; bytes--) {
+            *to++ = *from++;
+            LOOP_STAYS_A_LOOP();
+        }
+        return;
+    }
     for (; bytes >= 256; bytes -= 256, to += 256, from += 256) {
         block_copy(to, from);
         block_copy(to + 64, from + 64);
         block_copy(to + 128, from + 128);
         block_copy(to + 192, from + 192);
     }
+    for (; bytes >= 64; bytes -= 64, to += 64, from += 64)
+        block_copy(to, from);
+    for (; bytes > 8; bytes -= 8, to += 8, from += 8)
+        word_copy(to, from);
+    word_copy(to_end - 8, from_end - 8);
+}
+
+/* Right for overlapping areas too as long as `to` is below `from`: each step loads before it stores. */
+static void copy_up(uint8_t *to, const uint8_t *from, size_t bytes)
+{
     for (; bytes >= 64; bytes -= 64, to += 64, from += 64)
         block_copy(to, from);
     for (; bytes >= 8; bytes -= 8, to += 8, from += 8)
@@ -77,11 +97,13 @@ static void copy_down(uint8_t *to, const uint8_t *from, size_t bytes)
 
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
 {
-    size_t blocks = bytes >= BULK_LEAST ? bytes / BULK_BLOCK : 0, done = blocks * BULK_BLOCK;
+    size_t done = 0;
 
-    if (blocks)
-        bh_copy_bulk(to, from, blocks);
-    copy_up((uint8_t *)to + done, (const uint8_t *)from + done, bytes - done);
+    if (bytes >= BULK_LEAST) {
+        bh_copy_bulk(to, from, bytes / BULK_BLOCK);
+        done = bytes / BULK_BLOCK * BULK_BLOCK;
+    }
+    copy_apart((uint8_t *)to + done, (const uint8_t *)from + done, bytes - done);
     return to;
 }
 

@@ -68,10 +68,10 @@ slot_t kept_doorbell(const struct kept *kept, uint32_t client, uint64_t badge)
 
 enum status kept_notify(const struct kept *kept, uint32_t client, slot_t slot)
 {
-    enum status status = bh_cspace_delete(SLOT_CSPACE, kept->notifications + client);
+    enum status status = bh_cspace_delete(SLOT_CSPACE, kept_notification(kept, client));
 
     if (status == OK)
-        status = bh_cspace_move(SLOT_CSPACE, slot, SLOT_CSPACE, kept->notifications + client);
+        status = bh_cspace_move(SLOT_CSPACE, slot, SLOT_CSPACE, kept_notification(kept, client));
     if (status == OK)
         bh_slot_free(slot);
     else
@@ -81,7 +81,7 @@ enum status kept_notify(const struct kept *kept, uint32_t client, slot_t slot)
 
 void kept_signal(const struct kept *kept, uint32_t client)
 {
-    enum status status = bh_notification_signal(kept->notifications + client);
+    enum status status = bh_notification_signal(kept_notification(kept, client));
 
     (void)status;
 }
@@ -95,6 +95,6 @@ void kept_forget(const struct kept *kept, uint32_t client)
     if (status == OK)
         status = bh_cspace_delete(SLOT_CSPACE, doorbell);
     if ((status != OK && status != ERR_CAP) ||
-        bh_cspace_delete(SLOT_CSPACE, kept->notifications + client) != OK)
+        bh_cspace_delete(SLOT_CSPACE, kept_notification(kept, client)) != OK)
         bh_panic("place %u: what its last holder had cannot be taken back", (unsigned)client);
 }

@@ -57,6 +57,10 @@ enum status kept_block_resume(const struct kept *kept, uint32_t block) BH_NODISC
 slot_t kept_doorbell(const struct kept *kept, uint32_t client, uint64_t badge);
 /* From now on this is the client's Notification; `slot` is empty afterwards, and free. */
 enum status kept_notify(const struct kept *kept, uint32_t client, slot_t slot) BH_NODISCARD;
+static inline slot_t kept_notification(const struct kept *kept, uint32_t client)
+{
+    return kept->notifications + client;
+}
 /* A client that is gone, or never told us its Notification, cannot be signalled and needs not be. */
 void kept_signal(const struct kept *kept, uint32_t client);
 /* Whoever had this place neither rings its doorbell nor is signalled any more. */

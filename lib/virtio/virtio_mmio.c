@@ -24,7 +24,7 @@ enum {
     REG_QUEUE_READY = 0x44,
     REG_QUEUE_NOTIFY = VIRTIO_MMIO_NOTIFY,
     REG_INTERRUPT_STATUS = 0x60,
-    REG_INTERRUPT_ACK = 0x64,
+    REG_INTERRUPT_ACK = VIRTIO_MMIO_ACKNOWLEDGE,
     REG_STATUS = 0x70,
     REG_QUEUE_DESCRIPTORS = 0x80, /* low word; the high one follows */
     REG_QUEUE_AVAIL = 0x90,
@@ -76,14 +76,39 @@ bool virtio_mmio_has(const struct virtio_mmio *v, uint64_t feature)
     return (v->driver_features & feature) != 0;
 }
 
-/* An edge for each bit that becomes set: while it is set the driver has not looked yet. */
-static void interrupt_raise(struct virtio_mmio *v, uint32_t bit)
+/* Whatever was pulsed: the next acknowledgement is for us. */
+static void interrupt_hear(struct virtio_mmio *v)
+{
+    if (v->is_pulsed)
+        v->hear(v->interrupt_context);
+    v->is_pulsed = false;
+}
+
+static void interrupt_show(struct virtio_mmio *v, uint32_t bit)
 {
     if ((v->interrupt_status & bit) != 0)
         return;
     v->interrupt_status |= bit;
     register_show(v, REG_INTERRUPT_STATUS, v->interrupt_status);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* the driver may look on another pCPU as soon as it is told */
+}
+
+/* An edge for each bit that becomes set: while it is set the driver has not looked yet; but if it was pulsed
+ * that is not known. */
+static void interrupt_raise(struct virtio_mmio *v, uint32_t bit)
+{
+    bool may_pulse = v->pulse && (v->interrupt_status | bit) == INTERRUPT_USED;
+
+    if ((v->interrupt_status & bit) != 0 && !v->is_pulsed)
+        return;
+    if (!may_pulse)
+        interrupt_hear(v);
+    interrupt_show(v, bit);
+    if (may_pulse && v->pulse(v->interrupt_context, v->is_urgent)) {
+        v->is_pulsed = true;
+        return;
+    }
+    interrupt_hear(v);
     v->interrupt(v->interrupt_context, true);
 }
 

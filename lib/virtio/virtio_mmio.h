@@ -8,7 +8,7 @@
  * - a device is kicked only between DRIVER_OK and the next reset or DEVICE_NEEDS_RESET;
  * - a queue's addresses are judged when the driver makes it ready, and cannot change while it is;
  * - what is shown to the driver is up to date before its store is over, and before an interrupt tells it to
- * look;
+ * look; but after a pulse (see there) InterruptStatus may say that buffers were used when they were seen;
  * - what a driver does wrong costs it this device: DEVICE_NEEDS_RESET, a configuration interrupt, silence.
  */
 #ifndef VIRTIO_MMIO_H
@@ -22,7 +22,8 @@
 #define VIRTIO_MMIO_BYTES 0x200u
 #define VIRTIO_QUEUES_MAX 2u
 #define VIRTIO_CONFIG_MAX 136u
-#define VIRTIO_MMIO_NOTIFY 0x50u /* offset of QueueNotify */
+#define VIRTIO_MMIO_NOTIFY 0x50u      /* offset of QueueNotify */
+#define VIRTIO_MMIO_ACKNOWLEDGE 0x64u /* offset of InterruptACK */
 
 struct virtio_mmio;
 
@@ -49,6 +50,16 @@ struct virtio_mmio {
      * false: the last one was acknowledged. */
     void (*interrupt)(void *context, bool is_asserted);
     void *interrupt_context;
+    /*
+     * An edge for used buffers that the driver may acknowledge, once, without us: what costs most of an
+     * interrupt is hearing of its acknowledgement.  Until the next one InterruptStatus then says "used" where
+     * it should say nothing: a driver looks and finds no buffer, as it may in any case (2.6.7); one that
+     * acknowledges again is heard.  False: not now, use `interrupt`.  NULL: never.
+     */
+    bool (*pulse)(void *context, bool is_urgent);
+    void (*hear)(void *context); /* the next acknowledgement is for us, also of what was pulsed */
+    bool is_pulsed;              /* an acknowledgement may not have reached us */
+    bool is_urgent;              /* the next pulse: somebody waits for what is in the used buffers */
 
     uint64_t features; /* offered; the transport's own are added by virtio_mmio_init() */
     uint8_t config[VIRTIO_CONFIG_MAX];

@@ -86,9 +86,28 @@ enum status machine_port_notify(uint32_t port, slot_t slot)
     return kept_notify(&kept, port, slot);
 }
 
+static slot_t owed; /* a Notification that is signalled with the next wait; 0: none */
+
 void machine_port_signal(uint32_t port)
 {
-    kept_signal(&kept, port);
+    enum status status = owed == 0 ? OK : bh_notification_signal(owed);
+
+    (void)status; /* a vmm that is gone */
+    owed = kept_notification(&kept, port);
+}
+
+enum status machine_recv(uint64_t deadline, struct bh_msg *msg)
+{
+    slot_t slot = owed;
+
+    owed = 0;
+    if (slot != 0) {
+        enum status status = bh_signal_recv(slot, SLOT_CONTROL, deadline, msg);
+
+        if (status == OK || status == ERR_TIME)
+            return status;
+    }
+    return bh_recv(SLOT_CONTROL, deadline, msg);
 }
 
 void machine_port_forget(uint32_t port)

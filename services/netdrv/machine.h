@@ -32,9 +32,13 @@ enum status machine_block_resume(uint32_t block) BH_NODISCARD;
 uint8_t *machine_block(uint32_t block);
 
 /* ---- a port's vmm; each port is the place of one session ---- */
-/* Signal the vmm's Notification, which is kept over a restart of ours.  A vmm that is gone needs none. */
+/* Signal the vmm's Notification, which is kept over a restart of ours, not later than in the next
+ * machine_recv().  A vmm that is gone needs none. */
 void machine_port_signal(uint32_t port);
 void machine_port_forget(uint32_t port); /* let go of it; nobody rings the port's doorbell any more */
+
+/* The next message or signal. */
+enum status machine_recv(uint64_t deadline, struct bh_msg *msg) BH_NODISCARD;
 
 /* ---- memory that survives a restart: sessions, then the NAT's flows ---- */
 #define PERSIST_SESSION_BYTES 0xa000u

@@ -7,14 +7,22 @@
 #include "netdrv.h"
 #include "serve.h"
 
+/* Mostly it is the one of last time: the kernel has a timer for it already. */
 static uint64_t deadline_of(struct netdrv *drv, bool more)
 {
+    static uint64_t last_us, last_deadline;
     uint64_t next_us = more ? 0 : work_next_us(drv);
 
     if (next_us == NEVER)
         return BH_FOREVER;
-    work_clock(drv);
-    return next_us <= drv->now_us ? 0 : bh_after_ms((next_us - drv->now_us + 999u) / 1000u);
+    if (next_us <= drv->now_us)
+        return 0;
+    if (next_us != last_us) {
+        work_clock(drv);
+        last_us = next_us;
+        last_deadline = next_us <= drv->now_us ? 0 : bh_after_ms((next_us - drv->now_us + 999u) / 1000u);
+    }
+    return last_deadline;
 }
 
 static _Noreturn void serve(struct netdrv *drv)
@@ -23,7 +31,7 @@ static _Noreturn void serve(struct netdrv *drv)
 
     for (;;) {
         bool more = work_pass(drv);
-        enum status status = bh_recv(SLOT_CONTROL, deadline_of(drv, more), &msg);
+        enum status status = machine_recv(deadline_of(drv, more), &msg);
 
         if (status == ERR_TIME)
             continue;

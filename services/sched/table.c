@@ -402,6 +402,12 @@ static uint32_t rank(const struct entry *entry, uint32_t cap)
     return entry->is_service ? 0 : cap == 0 ? 1 : 2;
 }
 
+/* Guests without a cap take turns; the others get what those leave. */
+static uint32_t flags_of(const struct entry *entry, uint32_t cap)
+{
+    return cap ? PLAN_CAPPED : entry->is_service ? 0 : PLAN_TURNS;
+}
+
 /* The plan is elastic: time that nobody wants is shared in the same ratio, but for what caps forbid. */
 void table_plan(const struct table *table, uint32_t pcpu, slot_t slot0, struct plan *plan)
 {
@@ -419,6 +425,6 @@ void table_plan(const struct table *table, uint32_t pcpu, slot_t slot0, struct p
             if (rank(entry, cap) == wanted)
                 plan->entries[plan->count++] = (struct plan_entry){.sc = slot0 + i,
                                                                    .slice_us = slice_us(&demand, entry, cap),
-                                                                   .flags = cap ? PLAN_CAPPED : 0};
+                                                                   .flags = flags_of(entry, cap)};
         }
 }

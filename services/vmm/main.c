@@ -9,6 +9,7 @@
 #include <pb_decode.h>
 #include <string.h>
 
+#include "owed.h"
 #include "vm.h"
 
 #define CONFIG_MAX 3072u
@@ -68,14 +69,24 @@ uint64_t vm_deadline(const struct vm *v)
     return deadline;
 }
 
-/* The last before a wait: until when. */
-static uint64_t leave(struct vm *v)
+/* The lock is held, and given.  `answers`: an exit is owed the answer in `m`. */
+static enum status wait_next(struct vm *v, slot_t exits, bool answers, struct bh_msg *m)
 {
     uint64_t until = vm_deadline(v);
+    slot_t owed = owed_take();
+    enum status status;
 
     v->sleeps_until = until;
     bh_lock_give(&v->lock);
-    return until;
+    if (owed != 0) {
+        status = bh_endpoint_signal_reply_recv(exits, until, owed, m);
+        if (status == OK || status == ERR_TIME)
+            return status;
+        bh_lock_take(&v->lock);
+        vm_signal_failed(v, owed);
+        bh_lock_give(&v->lock);
+    }
+    return answers ? bh_endpoint_reply_recv(exits, until, m) : bh_endpoint_recv(exits, until, m);
 }
 
 /* Exits and signals bring no capabilities and no bytes: the plain calls will do. */
@@ -87,8 +98,9 @@ static _Noreturn void serve(struct vm *v)
 
     bh_lock_take(&v->lock);
     vm_look_around(v);
-    status = bh_endpoint_recv(exits, leave(v), &m);
-    for (;;) {
+    for (bool answers = false;;) {
+        status = wait_next(v, exits, answers, &m);
+        answers = false;
         bh_lock_take(&v->lock);
         if (status == ERR_TIME) {
             on_time(v);
@@ -98,10 +110,8 @@ static _Noreturn void serve(struct vm *v)
             vm_events(v, m.w[0]);
         } else if ((m.info & INFO_EXIT) != 0) {
             exit_serve(v, &m);
-            status = bh_endpoint_reply_recv(exits, leave(v), &m);
-            continue;
+            answers = true;
         }
-        status = bh_endpoint_recv(exits, leave(v), &m);
     }
 }
 

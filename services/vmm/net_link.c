@@ -11,6 +11,7 @@
 #include "bh.h"
 #include "caps_vmm.h"
 #include "net_rpc.h"
+#include "owed.h"
 #include "vnet.h"
 
 #define ATTACH_MS 2000u
@@ -83,7 +84,7 @@ static void ring_doorbell(void *context)
 {
     struct vnet *net = context;
 
-    if (bh_notification_signal(net->driver) != OK)
+    if (owed_signal(net->driver) != OK)
         net->must_attach = true;
 }
 

@@ -93,6 +93,8 @@ void vgic_route(struct vgic *gic, uint32_t intid, uint64_t route)
         if (!irq->edge)
             virq_inject(old, intid, 0);
         vgic_push(gic, irq, intid);
+        if (irq->source != 0)
+            virq_bind(irq->source, new, intid);
         if ((state & VIRQ_PENDING) != 0)
             virq_write(new, intid, VIRQ_PENDING, VIRQ_PENDING);
         if (!irq->edge && irq->line)
@@ -114,6 +116,25 @@ void vgic_input(struct vgic *gic, uint32_t intid, bool is_asserted)
     } else if (is_asserted != was_asserted) {
         virq_inject(vgic_home(gic, irq), intid, is_asserted);
     }
+}
+
+void vgic_source_set(struct vgic *gic, uint32_t intid, slot_t notification)
+{
+    struct vgic_irq *irq = vgic_irq(gic, 0, intid);
+
+    irq->source = notification;
+    virq_bind(notification, vgic_home(gic, irq), intid);
+}
+
+bool vgic_pulse(struct vgic *gic, uint32_t intid, slot_t signal)
+{
+    struct vgic_irq *irq = vgic_irq(gic, 0, intid);
+
+    if (!irq->edge)
+        return false;
+    irq->line = true;
+    virq_signal(signal);
+    return true;
 }
 
 uint32_t vgic_id_read(uint64_t offset)

@@ -30,6 +30,7 @@ struct vgic_irq {
     uint8_t priority;
     uint32_t target; /* vCPU index; an SPI's may be VGIC_NOBODY */
     uint64_t route;  /* SPIs: GICD_IROUTER as written */
+    slot_t source;   /* a Notification that is bound to it, too; 0: none */
 };
 
 struct vgic {
@@ -47,6 +48,11 @@ void vgic_init(struct vgic *gic);
 /* A device's input: true raises it (each time an edge, if the guest made it edge-triggered), false lowers it.
  */
 void vgic_input(struct vgic *gic, uint32_t intid, bool is_asserted);
+
+/* An SPI gets a Notification for vgic_pulse(). */
+void vgic_source_set(struct vgic *gic, uint32_t intid, slot_t notification);
+/* An edge, by a signal with this capability to its source.  False: it is level-sensitive. */
+bool vgic_pulse(struct vgic *gic, uint32_t intid, slot_t signal);
 
 /* Offsets from BOARD_GICD and BOARD_GICR; accesses are naturally aligned.  What is no register reads as zero.
  */

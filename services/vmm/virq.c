@@ -7,6 +7,7 @@
 #include "virq.h"
 
 #include "bh.h"
+#include "owed.h"
 
 static void must(enum status status, const char *what, uint32_t intid)
 {
@@ -31,6 +32,20 @@ uint32_t virq_read(slot_t vcpu, uint32_t intid)
 
     must(bh_vcpu_virq_read(vcpu, intid, &flags, &priority), "read", intid);
     return (uint32_t)flags;
+}
+
+void virq_bind(slot_t notification, slot_t vcpu, uint32_t intid)
+{
+    enum status status = bh_notification_unbind_virq(notification);
+
+    (void)status; /* ERR_STATE: it was bound to none */
+    must(bh_notification_bind_virq(notification, vcpu, intid), "bind", intid);
+}
+
+void virq_signal(slot_t notification)
+{
+    if (owed_signal(notification) != OK)
+        bh_panic("a virtual interrupt's Notification is gone");
 }
 
 void virq_write(slot_t vcpu, uint32_t intid, uint32_t mask, uint32_t flags)

@@ -17,5 +17,9 @@ void virq_config(slot_t vcpu, uint32_t intid, uint32_t flags, uint8_t priority);
 void virq_inject(slot_t vcpu, uint32_t intid, uint32_t level);
 uint32_t virq_read(slot_t vcpu, uint32_t intid);
 void virq_write(slot_t vcpu, uint32_t intid, uint32_t mask, uint32_t flags);
+/* From now on it is this Notification, too, that makes it pending. */
+void virq_bind(slot_t notification, slot_t vcpu, uint32_t intid);
+/* ... with this capability to it, not later than when the guest goes on. */
+void virq_signal(slot_t notification);
 
 #endif

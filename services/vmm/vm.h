@@ -62,6 +62,8 @@ struct vm_vcpu {
 struct vm_line {
     struct vgic *gic;
     uint32_t intid;
+    slot_t source;     /* of one that may be pulsed: the Notification bound to it, */
+    slot_t tell, call; /* ... and capabilities to signal it with: without haste, urgently */
 };
 
 /* One of the guest's memory, from mem. */
@@ -152,6 +154,10 @@ void vm_look_around(struct vm *vm);
 void vm_input_changed(void *context);
 /* The guest set its watchdog. */
 void vm_watchdog_changed(struct vm *vm);
+/* What somebody was owed a signal of is gone: look at it. */
+void vm_signal_failed(struct vm *vm, slot_t notification);
+/* Let go of vm->lock to ask somebody something. */
+void vm_unlock(struct vm *vm);
 /* main.c: when the main thread has something to do though nothing came. */
 uint64_t vm_deadline(const struct vm *vm);
 /* The next vm_look_around() is not later than that. */

@@ -29,7 +29,7 @@ static bool block_leave(struct vm *vm, uint32_t block)
     enum status status;
 
     vm->leaving = block;
-    bh_lock_give(&vm->lock);
+    vm_unlock(vm);
     status = vm_memory_release(vm, block);
     bh_lock_take(&vm->lock);
     if (status == OK)
@@ -49,7 +49,7 @@ static bool block_fetch(struct vm *vm, uint32_t block)
 {
     enum status status;
 
-    bh_lock_give(&vm->lock);
+    vm_unlock(vm);
     status = vm_memory_fetch(vm, block);
     bh_lock_take(&vm->lock);
     if (status != OK) {
@@ -104,7 +104,7 @@ static void target_ask(struct vm *vm)
     enum status status;
 
     vm->ask_target = false;
-    bh_lock_give(&vm->lock);
+    vm_unlock(vm);
     status = mem_rpc_session(CAP_MEM, &request, &reply, NULL, bh_after_ms(SERVICE_MS));
     bh_lock_take(&vm->lock);
     if (status != OK || reply.status != OK)
@@ -158,7 +158,7 @@ static void tell(struct vm *vm)
     vm->tell_balloon = bh_after_ms(TELL_AGAIN_MS);
     request.balloon_driver = vballoon_has_driver(&vm->balloon);
     request.balloon_bytes = (uint64_t)pages * VBALLOON_PAGE_BYTES;
-    bh_lock_give(&vm->lock);
+    vm_unlock(vm);
     status = toolstack_rpc_vm_event(CAP_TOOLSTACK, &request, &reply, NULL, bh_after_ms(TELL_MS));
     bh_lock_take(&vm->lock);
     if (status != OK || reply.status != OK)

@@ -9,6 +9,7 @@
 #include "caps_vmm.h"
 #include "image_names.h"
 #include "image_volume.h"
+#include "owed.h"
 #include "vm.h"
 
 static void line_set(void *context, bool is_asserted)
@@ -16,6 +17,25 @@ static void line_set(void *context, bool is_asserted)
     const struct vm_line *line = context;
 
     vgic_input(line->gic, line->intid, is_asserted);
+}
+
+static bool line_pulse(void *context, bool is_urgent)
+{
+    const struct vm_line *line = context;
+
+    return vgic_pulse(line->gic, line->intid, is_urgent ? line->call : line->tell);
+}
+
+/* What was to be pulsed has been before it is taken back. */
+static void line_hear(void *context)
+{
+    const struct vm_line *line = context;
+    uint64_t bits;
+    enum status status;
+
+    owed_send();
+    status = bh_notification_wait(line->source, 0, &bits);
+    (void)status; /* ERR_TIME: it has been acknowledged */
 }
 
 static uint64_t seconds_now(void)
@@ -63,12 +83,44 @@ static void virtio_bus_create(struct vm *vm)
  */
 static void virtio_plug(struct vm *vm, uint32_t place, struct virtio_mmio *v)
 {
-    vm->virtio_lines[place] = (struct vm_line){&vm->gic, INTID_VIRTIO0 + place};
+    vm->virtio_lines[place] = (struct vm_line){.gic = &vm->gic, .intid = INTID_VIRTIO0 + place};
     v->ram = &vm->ram;
     v->shown = vm->virtio_bus + (size_t)place * VIRTIO_MMIO_BYTES / 4;
     v->interrupt = line_set;
     v->interrupt_context = &vm->virtio_lines[place];
     vm->virtio[place] = v;
+}
+
+/* The device's acknowledgements need not reach us: see struct virtio_mmio. */
+static enum status pulses_create(struct vm *vm, uint32_t place)
+{
+    struct vm_line *line = &vm->virtio_lines[place];
+    uint64_t acknowledge = BOARD_VIRTIO + (uint64_t)place * VIRTIO_MMIO_BYTES + VIRTIO_MMIO_ACKNOWLEDGE;
+    enum status status = bh_retype(CAP_NOTIFICATION, 0, &line->source);
+
+    line->tell = bh_slot_alloc();
+    line->call = bh_slot_alloc();
+    if (line->tell == 0 || line->call == 0)
+        return ERR_FULL;
+    if (status == OK)
+        status = bh_cspace_mint(SLOT_CSPACE, line->source, SLOT_CSPACE, line->tell, RIGHT_WRITE, 1);
+    if (status == OK)
+        status =
+            bh_cspace_mint(SLOT_CSPACE, line->source, SLOT_CSPACE, line->call, RIGHT_WRITE, 1 | BADGE_URGENT);
+    if (status == OK)
+        status = bh_aspace_doorbell(vm->aspace, acknowledge, DOORBELL_TAKES, line->source);
+    return status;
+}
+
+static void virtio_pulse(struct vm *vm, uint32_t place, struct virtio_mmio *v)
+{
+    enum status status = pulses_create(vm, place);
+
+    if (status != OK)
+        vm_refuse(vm, "the interrupt of virtio device %u: %s", (unsigned)place, bh_status_name(status));
+    vgic_source_set(&vm->gic, INTID_VIRTIO0 + place, vm->virtio_lines[place].source);
+    v->pulse = line_pulse;
+    v->hear = line_hear;
 }
 
 static void disks_create(struct vm *vm)
@@ -85,6 +137,7 @@ static void disks_create(struct vm *vm)
         disk->writable = disk->writable && config->writable;
         snprintf(disk->id, sizeof disk->id, "%.20s", config->volume);
         virtio_plug(vm, i, &disk->virtio);
+        virtio_pulse(vm, i, &disk->virtio);
         vblk_init(disk);
     }
 }
@@ -100,6 +153,7 @@ static void nets_create(struct vm *vm)
         if (net_link_open(net, i, vm_event_mint(EVENT_NET0 + i), error, sizeof error) != OK)
             vm_refuse(vm, "%s (%s)", error, vm->config.vifs[i].bridge);
         virtio_plug(vm, BOARD_VIRTIO_NET0 + i, &net->virtio);
+        virtio_pulse(vm, BOARD_VIRTIO_NET0 + i, &net->virtio);
         vnet_init(net);
     }
 }
@@ -112,7 +166,7 @@ static void consoles_create(struct vm *vm)
 
     if (wire_open(&vm->wire, vm_event_mint(EVENT_CONSOLE), error, sizeof error) != OK)
         vm_refuse(vm, "%s", error);
-    vm->uart_line = (struct vm_line){&vm->gic, INTID_UART};
+    vm->uart_line = (struct vm_line){.gic = &vm->gic, .intid = INTID_UART};
     vm->uart = (struct vuart){.wire = &vm->wire,
                               .interrupt = line_set,
                               .interrupt_context = &vm->uart_line,
@@ -264,12 +318,12 @@ void vm_board_create(struct vm *vm)
         vm->gic.vcpus[i] = vm->vcpus[i].vcpu;
     vgic_init(&vm->gic);
 
-    vm->rtc_line = (struct vm_line){&vm->gic, INTID_RTC};
+    vm->rtc_line = (struct vm_line){.gic = &vm->gic, .intid = INTID_RTC};
     vm->rtc =
         (struct vrtc){.seconds = seconds_now, .interrupt = line_set, .interrupt_context = &vm->rtc_line};
     vrtc_init(&vm->rtc, (uint32_t)vm->config.epoch_seconds);
 
-    vm->watchdog_line = (struct vm_line){&vm->gic, INTID_WATCHDOG};
+    vm->watchdog_line = (struct vm_line){.gic = &vm->gic, .intid = INTID_WATCHDOG};
     vm->watchdog =
         (struct vwatchdog){.now = bh_now, .interrupt = line_set, .interrupt_context = &vm->watchdog_line};
     vwatchdog_init(&vm->watchdog);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "caps_vmm.h"
+#include "owed.h"
 #include "sched_rpc.h"
 #include "vm.h"
 
@@ -18,13 +19,32 @@
 #define TELL_AGAIN_MS                                                                                        \
     1000u /* the toolstack is not told more often, however often a guest resets its device */
 
+/* netdrv has closed the session, or was restarted. */
+void vm_signal_failed(struct vm *vm, slot_t notification)
+{
+    for (uint32_t i = 0; i < vm->net_count; i++) {
+        if (vm->nets[i].driver == notification)
+            vm->nets[i].must_attach = true;
+    }
+    vm_look_soon(vm);
+}
+
+void vm_unlock(struct vm *vm)
+{
+    slot_t notification = owed_take();
+
+    if (notification != 0 && bh_notification_signal(notification) != OK)
+        vm_signal_failed(vm, notification);
+    bh_lock_give(&vm->lock);
+}
+
 /* A console that was restarted is asked without the lock: its answer may take a while, or never come. */
 static void wire_renew(struct vm *vm)
 {
     struct wire_news news;
     enum status status;
 
-    bh_lock_give(&vm->lock);
+    vm_unlock(vm);
     status = wire_ask(&vm->wire, &news);
     bh_lock_take(&vm->lock);
     if (status == OK)
@@ -36,7 +56,7 @@ static void disk_renew(struct vm *vm, struct vblk *disk)
     slot_t driver = 0;
     enum status status;
 
-    bh_lock_give(&vm->lock);
+    vm_unlock(vm);
     status = disk_link_ask(disk, &driver);
     bh_lock_take(&vm->lock);
     if (status == OK)
@@ -48,7 +68,7 @@ static void net_renew(struct vm *vm, struct vnet *net)
     struct net_news news = net_link_begin(net);
     enum status status;
 
-    bh_lock_give(&vm->lock);
+    vm_unlock(vm);
     status = net_link_ask(net, &news);
     bh_lock_take(&vm->lock);
     if (status == OK)
@@ -133,7 +153,7 @@ static void tell_heard(struct vm *vm)
         vm->tell_heard = BH_FOREVER;
         return;
     }
-    bh_lock_give(&vm->lock);
+    vm_unlock(vm);
     status = vm_tell_once(is_heard ? bh_VmEventKind_HEARD : bh_VmEventKind_UNHEARD);
     bh_lock_take(&vm->lock);
     if (status == OK)
@@ -165,7 +185,7 @@ static void watchdog_look(struct vm *vm)
 
     if (bh_now() < watchdog_due(vm))
         return;
-    bh_lock_give(&vm->lock);
+    vm_unlock(vm);
     is_running = runs_since(&since);
     bh_lock_take(&vm->lock);
     vm->watchdog_rests = bh_after_ms(is_running ? WATCHDOG_ASK_MS : WATCHDOG_AGAIN_MS);

@@ -13,6 +13,7 @@
  * stopped leaves no thread behind that has no time.
  */
 #include "caps_vmm.h"
+#include "owed.h"
 #include "thread.h"
 #include "vm.h"
 
@@ -34,16 +35,34 @@ static bool main_sleeps_too_long(struct vm *vm)
     return true;
 }
 
-static void serve_exit(struct vm *vm, struct bh_msg *m)
+/* Returns the Notification that is to be signalled with the answer; 0: none. */
+static slot_t serve_exit(struct vm *vm, struct bh_msg *m)
 {
     bool must_knock;
+    slot_t owed;
 
     bh_lock_take(&vm->lock);
     exit_serve(vm, m);
     must_knock = main_sleeps_too_long(vm);
+    owed = owed_take();
     bh_lock_give(&vm->lock);
     if (must_knock)
         vm_knock(vm);
+    return owed;
+}
+
+static enum status answer(struct vm_vcpu *v, slot_t owed, struct bh_msg *m)
+{
+    if (owed != 0) {
+        enum status status = bh_endpoint_signal_reply_recv(v->exits, BH_FOREVER, owed, m);
+
+        if (status == OK)
+            return OK;
+        bh_lock_take(&v->vm->lock);
+        vm_signal_failed(v->vm, owed);
+        bh_lock_give(&v->vm->lock);
+    }
+    return bh_endpoint_reply_recv(v->exits, BH_FOREVER, m);
 }
 
 /* What is no exit is the main thread that asks whether we wait: the answer says so. */
@@ -54,11 +73,13 @@ static void serve(uint64_t argument)
     enum status status = bh_endpoint_recv(v->exits, BH_FOREVER, &m);
 
     while (status == OK) {
+        slot_t owed = 0;
+
         if ((m.info & INFO_EXIT) != 0)
-            serve_exit(v->vm, &m);
+            owed = serve_exit(v->vm, &m);
         else
             m.info = 0;
-        status = bh_endpoint_reply_recv(v->exits, BH_FOREVER, &m);
+        status = answer(v, owed, &m);
     }
     bh_panic("receiving exits: %s", bh_status_name(status));
 }

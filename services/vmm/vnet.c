@@ -177,20 +177,25 @@ static void transmit(struct vnet *net)
 {
     uint32_t put = net->to.put, left = VNET_PASS_PACKETS;
 
+    net->must_look = false;
     if (net->is_sending)
         net_producer_awake(&net->to);
     while (left > 0 && send_next(net))
         left--;
     if (net->to.put != put && net_producer_must_signal(&net->to))
         net->link.ring_doorbell(net->link.context);
+    net->virtio.is_urgent = false;
     virtio_mmio_used(&net->virtio, NET_QUEUE_TRANSMIT);
-    if (left == 0)
+    if (left == 0) {
+        net->must_look = true;
         net->link.come_again(net->link.context);
+    }
 }
 
 void vnet_release(struct vnet *net)
 {
     held_give(net);
+    net->virtio.is_urgent = false;
     virtio_mmio_used(&net->virtio, NET_QUEUE_TRANSMIT);
 }
 
@@ -339,6 +344,7 @@ static void receive(struct vnet *net)
         left--;
     if (left < VNET_PASS_PACKETS && net_consumer_must_signal(&net->from))
         net->link.ring_doorbell(net->link.context);
+    net->virtio.is_urgent = net->packet.length <= VNET_URGENT_BYTES;
     virtio_mmio_used(&net->virtio, NET_QUEUE_RECEIVE);
     if (left == 0)
         net->link.come_again(net->link.context);
@@ -348,7 +354,7 @@ static void receive(struct vnet *net)
 
 void vnet_pump(struct vnet *net)
 {
-    if (is_running(net))
+    if (is_running(net) && (net->is_sending || net->must_look)) /* else it kicks */
         transmit(net);
     if (is_running(net))
         receive(net);
@@ -388,6 +394,7 @@ void vnet_attached(struct vnet *net, const struct net_producer *to, const struct
     net->to = *to;
     net->from = *from;
     net->is_attached = true;
+    net->must_look = true; /* kicks went nowhere */
     if (net->is_up != is_up) {
         net->is_up = is_up;
         config_show(net);

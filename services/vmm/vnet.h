@@ -30,6 +30,9 @@
  * after, or finds out when it sends a large one. */
 #define VNET_HELD_MAX 8u
 #define VNET_HELD_BYTES 4096u
+/* A packet up to that size, which a wire carries as one frame, is taken for a message that somebody waits
+ * for: its interrupt is urgent.  Larger ones are part of a stream, and a stream is cheaper in batches. */
+#define VNET_URGENT_BYTES 1518u
 
 /* How to reach netdrv and the main thread; a seam for tests. */
 struct vnet_link {
@@ -53,6 +56,7 @@ struct vnet {
     uint32_t ready_count; /* how often a driver came; an Attach asked for before the last one is void */
     uint64_t dropped;     /* the guest's packets that made no sense, and those that its buffers cannot hold */
 
+    bool must_look;  /* into the transmit queue, without a kick */
     bool is_sending; /* `sending` waits for room in the lane */
     struct vring_chain sending;
     uint32_t held_count; /* buffers that are sent, and not given back yet */

@@ -252,6 +252,10 @@ TEST(aspace, doorbell_refuses_what_no_store_could_be)
     EXPECT(bh_aspace_doorbell(PAGE, 0x1000, 1, NOTE), ERR_CAP);
     EXPECT(kt_copy(NOTE, A, RIGHT_READ), OK);
     EXPECT(bh_aspace_doorbell(SPACE, 0x1000, 1, A), ERR_RIGHT);
+    EXPECT(bh_aspace_doorbell(SPACE, 0x1000, DOORBELL_TAKES - 1, NOTE), ERR_ARG);
+    EXPECT(kt_delete(A), OK);
+    EXPECT(kt_copy(NOTE, A, RIGHT_WRITE), OK);
+    EXPECT(bh_aspace_doorbell(SPACE, 0x1000, DOORBELL_TAKES, A), ERR_RIGHT);
     EXPECT(kt_copy(SPACE, B, RIGHT_READ), OK);
     EXPECT(bh_aspace_doorbell(B, 0x1000, 1, NOTE), ERR_RIGHT);
     EXPECT(bh_aspace_doorbell_clear(B, 0x1000, 1), ERR_RIGHT);
@@ -271,6 +275,12 @@ TEST(aspace, doorbells_are_told_apart)
     EXPECT(bh_aspace_doorbell(SPACE, 0x1004, 9, NOTE), ERR_FULL);
     EXPECT(bh_aspace_doorbell_clear(SPACE, 0x1000, 2), OK);
     EXPECT(bh_aspace_doorbell_clear(SPACE, 0x1000, 2), ERR_STATE);
+    EXPECT(bh_aspace_doorbell(SPACE, 0x1008, DOORBELL_TAKES, NOTE), OK);
+    EXPECT(bh_aspace_doorbell(SPACE, 0x1008, DOORBELL_TAKES, NOTE), ERR_FULL);
+    EXPECT(bh_aspace_doorbell(SPACE, 0x1008, DOORBELL_ANY, NOTE), ERR_FULL);
+    EXPECT(bh_aspace_doorbell(SPACE, 0x1008, 9, NOTE), ERR_FULL);
+    EXPECT(bh_aspace_doorbell_clear(SPACE, 0x1008, DOORBELL_ANY), ERR_STATE);
+    EXPECT(bh_aspace_doorbell_clear(SPACE, 0x1008, DOORBELL_TAKES), OK);
     for (uint64_t i = 2; i < 32; i++)
         EXPECT(bh_aspace_doorbell(SPACE, 0x1000, i + 100, NOTE), OK);
     EXPECT(bh_aspace_doorbell(SPACE, 0x2000, 1, NOTE), ERR_FULL);

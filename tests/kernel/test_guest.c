@@ -340,6 +340,122 @@ TEST(guest, doorbell_signals_without_the_vmm)
     }
 }
 
+/* Both stores of a round ring; the exits that there are go on with the answer. */
+static void takes_of(unsigned n, unsigned swallowed)
+{
+    struct bh_msg m;
+
+    for (unsigned i = swallowed; i < 2; i++) {
+        EXPECT(guest_exit(n, &m), EXIT_MMIO_WRITE);
+        EXPECT(m.w[0], GUEST_NOWHERE);
+        EXPECT(m.w[2], 3 + i);
+        guest_reply(REPLY_DONE, 0, 0);
+    }
+    guest_expect_hvc(n, 1, &m);
+}
+
+/* As a device's interrupt that is acknowledged by a store. */
+static void doorbell_takes_on(uint32_t pcpu)
+{
+    uint64_t bits;
+
+    EXPECT(kt_make(CAP_NOTIFICATION, 0, NOTE), OK);
+    EXPECT(kt_mint(NOTE, BADGED, RIGHT_WRITE, 0x50), OK);
+    guest_make(0, pcpu, &program_doorbell);
+    EXPECT(bh_aspace_doorbell(G_SPACE(0), GUEST_NOWHERE, DOORBELL_TAKES, NOTE), OK);
+    EXPECT(bh_vcpu_write(G_VCPU(0), REG_X0 + 1, 3), OK);
+    EXPECT(bh_vcpu_write(G_VCPU(0), REG_X0 + 2, 4), OK);
+    guest_start(0);
+    takes_of(0, 0); /* nothing is there to be taken */
+    EXPECT(bh_notification_bind_virq(NOTE, G_VCPU(0), 40), OK);
+    EXPECT(bh_notification_signal(BADGED), OK);
+    EXPECT(bh_notification_signal(BADGED), OK); /* as one */
+    guest_reply(REPLY_DONE, 3, 3);
+    takes_of(0, 1);
+    EXPECT(bh_notification_wait(NOTE, 0, &bits), ERR_TIME);
+    EXPECT(bh_notification_signal(BADGED), OK);
+    EXPECT(bh_notification_wait(NOTE, 0, &bits), OK); /* taken by somebody else */
+    EXPECT(bits, 0x50);
+    guest_reply(REPLY_DONE, 3, 3);
+    takes_of(0, 0);
+    EXPECT(bh_notification_signal(BADGED), OK);
+    EXPECT(bh_notification_unbind_virq(NOTE), OK); /* and with it go the bits */
+    EXPECT(bh_notification_wait(NOTE, 0, &bits), ERR_TIME);
+    EXPECT(bh_notification_signal(BADGED), OK);
+    guest_reply(REPLY_DONE, 3, 3);
+    takes_of(0, 1);
+}
+
+TEST(guest, doorbell_takes_a_signal_back)
+{
+    doorbell_takes_on(0);
+}
+TEST(guest, doorbell_takes_a_signal_back_elsewhere)
+{
+    doorbell_takes_on(last_pcpu());
+}
+
+/* ---- turns ----------------------------------------------------------------------------------------------
+ */
+
+static void spin(uint64_t unused)
+{
+    (void)unused;
+    for (;;)
+        ;
+}
+
+static void turns_on(uint32_t pcpu, uint32_t flags, bool comes)
+{
+    struct plan *plan = (struct plan *)(IPCBUF_IPA + PLAN_OFFSET);
+    struct bh_msg m;
+
+    EXPECT(kt_make(CAP_NOTIFICATION, 0, NOTE), OK);
+    EXPECT(kt_mint(NOTE, BADGED, RIGHT_WRITE, 1), OK);
+    EXPECT(kt_mint(NOTE, A, RIGHT_WRITE, BADGE_URGENT), OK);
+    guest_make(0, pcpu, &program_calls);
+    EXPECT(bh_notification_bind_virq(NOTE, G_VCPU(0), 40), OK);
+    kt_spawn(0, pcpu, spin, 0);
+    *plan = (struct plan){.epoch_us = 10000000, .flags = PLAN_ELASTIC};
+    if (pcpu == 0)
+        plan->entries[plan->count++] = (struct plan_entry){.sc = INIT_SLOT_SC, .slice_us = 1000000};
+    plan->entries[plan->count++] =
+        (struct plan_entry){.sc = kt_threads[0].sc, .slice_us = 4000000, .flags = flags};
+    plan->entries[plan->count++] =
+        (struct plan_entry){.sc = G_SC(0), .slice_us = 4000000, .flags = PLAN_TURNS};
+    EXPECT(bh_dispatcher_commit(INIT_SLOT_DISPATCHER0 + pcpu), OK);
+    guest_start(0);
+    EXPECT(bh_endpoint_recv(G_EXITS(0), bh_after_ms(10), &m), ERR_TIME); /* another spins ahead of it */
+    EXPECT(bh_notification_signal(BADGED), OK);
+    EXPECT(bh_endpoint_recv(G_EXITS(0), bh_after_ms(10), &m), ERR_TIME);
+    EXPECT(bh_notification_signal(A), OK);
+    if (!comes) {
+        EXPECT(bh_endpoint_recv(G_EXITS(0), bh_after_ms(10), &m), ERR_TIME);
+        return;
+    }
+    guest_expect_hvc(0, 7, &m);
+    if (pcpu == 0)
+        return; /* its turn goes on: we answer on the time that it lends us */
+    /* Its turn ended when it waited. */
+    guest_reply(REPLY_DONE, 0, 0);
+    EXPECT(bh_endpoint_recv(G_EXITS(0), bh_after_ms(10), &m), ERR_TIME);
+    EXPECT(bh_notification_signal(A), OK);
+    guest_expect_hvc(0, 8, &m);
+}
+
+TEST(guest, has_its_turn_when_it_is_called)
+{
+    turns_on(0, PLAN_TURNS, true);
+}
+TEST(guest, has_its_turn_when_it_is_called_elsewhere)
+{
+    turns_on(last_pcpu(), PLAN_TURNS, true);
+}
+TEST(guest, does_not_go_ahead_of_who_takes_no_turns)
+{
+    turns_on(last_pcpu(), 0, false);
+}
+
 /* ---- interrupts
  * -------------------------------------------------------------------------------------------- */
 

@@ -552,6 +552,98 @@ TEST(server, is_woken_by_its_bound_notification_elsewhere)
     hears_on(last_pcpu());
 }
 
+/* ---- a signal with the answer ---------------------------------------------------------------------------
+ */
+
+static volatile uint64_t refusals;
+
+/* Each answer is first given with a Notification that is not there: then nothing is done, and it still is to
+ * be given. */
+static void signaller(uint64_t unused)
+{
+    struct bh_msg m;
+    enum status status = bh_endpoint_recv(EP, BH_FOREVER, &m);
+
+    (void)unused;
+    while (status == OK) {
+        m = (struct bh_msg){.info = INFO(5, 2, 0, 0), .w = {m.w[0] + 1, m.w[1]}};
+        refusals += bh_endpoint_signal_reply_recv(EP, BH_FOREVER, NO_SLOT, &m) == ERR_CAP;
+        status = bh_endpoint_signal_reply_recv(EP, BH_FOREVER, BADGED, &m);
+    }
+    __builtin_trap();
+}
+
+static void signals_on(uint32_t pcpu)
+{
+    uint64_t bits;
+
+    refusals = 0;
+    EXPECT(kt_make(CAP_ENDPOINT, 0, EP), OK);
+    EXPECT(kt_make(CAP_NOTIFICATION, 0, NOTE), OK);
+    EXPECT(kt_mint(NOTE, BADGED, RIGHT_WRITE, 4), OK);
+    kt_spawn(0, pcpu, signaller, 0);
+    for (unsigned i = 0; i < 20; i++) {
+        struct bh_msg m = {.info = INFO(0, 2, 0, 0), .w = {i, 77}};
+
+        EXPECT(bh_endpoint_call(EP, bh_after_ms(2000), &m), OK);
+        EXPECT(m.info, INFO(5, 2, 0, 0));
+        EXPECT(m.w[0], i + 1);
+        EXPECT(m.w[1], 77);
+        EXPECT(bh_notification_wait(NOTE, 0, &bits), OK);
+        EXPECT(bits, 4);
+        EXPECT(refusals, i + 1);
+    }
+}
+
+TEST(server, signals_as_it_answers)
+{
+    signals_on(0);
+}
+TEST(server, signals_as_it_answers_elsewhere)
+{
+    signals_on(last_pcpu());
+}
+
+TEST(server, signals_and_waits_without_a_caller)
+{
+    struct bh_msg m = {.info = INFO(0, 7, 0, 0)}; /* no answer that could be given, but none is owed */
+    uint64_t bits;
+
+    EXPECT(kt_make(CAP_ENDPOINT, 0, EP), OK);
+    EXPECT(kt_make(CAP_NOTIFICATION, 0, NOTE), OK);
+    EXPECT(kt_mint(NOTE, BADGED, RIGHT_WRITE, 4), OK);
+    EXPECT(bh_endpoint_signal_reply_recv(EP, 0, BADGED, &m), ERR_TIME);
+    EXPECT(bh_notification_wait(NOTE, 0, &bits), OK);
+    EXPECT(bits, 4);
+    /* Its own is there at once. */
+    EXPECT(bh_vcpu_bind_notification(INIT_SLOT_VCPU, NOTE), OK);
+    EXPECT(bh_endpoint_signal_reply_recv(EP, 0, BADGED, &m), OK);
+    EXPECT(m.info, INFO(0, 1, 0, 0) | INFO_SIGNAL);
+    EXPECT(m.w[0], 4);
+    EXPECT(kt_revoke(NOTE), OK);
+    EXPECT(kt_delete(NOTE), OK);
+}
+
+TEST(server, does_not_signal_when_it_is_refused)
+{
+    struct bh_msg m = {.info = INFO(0, 0, 0, 0)};
+    uint64_t bits;
+
+    EXPECT(kt_make(CAP_ENDPOINT, 0, EP), OK);
+    EXPECT(kt_make(CAP_NOTIFICATION, 0, NOTE), OK);
+    EXPECT(kt_mint(NOTE, BADGED, RIGHT_WRITE, 4), OK);
+    EXPECT(kt_copy(EP, FREE + 20, RIGHT_WRITE), OK);
+    EXPECT(kt_mint(NOTE, FREE + 21, RIGHT_READ, 4), OK);
+    EXPECT(bh_endpoint_signal_reply_recv(NO_SLOT, 0, BADGED, &m), ERR_CAP);
+    EXPECT(bh_endpoint_signal_reply_recv(NOTE, 0, BADGED, &m), ERR_CAP);
+    EXPECT(bh_endpoint_signal_reply_recv(FREE + 20, 0, BADGED, &m), ERR_RIGHT);
+    EXPECT(bh_endpoint_signal_reply_recv(EP, 0, NO_SLOT, &m), ERR_CAP);
+    EXPECT(bh_endpoint_signal_reply_recv(EP, 0, NO_SUCH_SLOT, &m), ERR_CAP);
+    EXPECT(bh_endpoint_signal_reply_recv(EP, 0, EP, &m), ERR_CAP);
+    EXPECT(bh_endpoint_signal_reply_recv(EP, 0, FREE + 21, &m), ERR_RIGHT);
+    EXPECT(bh_notification_wait(NOTE, 0, &bits), ERR_TIME);
+}
+
 /* ---- refusals that test_ipc.c does not have
  * ------------------------------------------------------------------- */
 

@@ -222,7 +222,7 @@ TEST(dispatcher, commit_refuses_bad_plans_as_a_whole)
     REFUSED(e->sc = SC, ERR_ARG); /* on no pCPU */
     REFUSED(e->slice_us = 0, ERR_ARG);
     REFUSED(e->slice_us = 10001, ERR_ARG);
-    REFUSED(e->flags = 2, ERR_ARG);
+    REFUSED(e->flags = 4, ERR_ARG);
     REFUSED(e->window_offset_us = 10001, ERR_ARG);
     REFUSED(e->window_length_us = 10001, ERR_ARG);
     REFUSED((e->window_offset_us = 9000, e->window_length_us = 1001), ERR_ARG);

@@ -58,6 +58,13 @@ enum status bh_endpoint_reply_recv(slot_t endpoint, uint64_t deadline, struct bh
     return bh_endpoint_recv(endpoint, deadline, m);
 }
 
+enum status bh_endpoint_signal_reply_recv(slot_t endpoint, uint64_t deadline, slot_t notification,
+                                          struct bh_msg *m)
+{
+    (void)notification;
+    return bh_endpoint_recv(endpoint, deadline, m);
+}
+
 enum status bh_endpoint_reply(const struct bh_msg *m)
 {
     (void)m;

@@ -3,7 +3,8 @@
  * test_dispatcher.c - random plans, run beside a model that knows only the rule
  *
  * The rule: the first entry that is runnable, inside its window, and has slice left; refilled at the epoch's
- * end, and in an elastic plan (but for capped entries) when nobody who wants to run has any.  Besides who
+ * end, and in an elastic plan (but for capped entries) when nobody who wants to run has any.  Of those that
+ * take turns the one called last is the first, as long as it can run.  Besides who
  * runs, the model says whether the timer was set early enough: until then nothing may change.
  *
  * links: tests/unit/fake/kcore.c kernel/slot.c kernel/timer.c kernel/sc.c kernel/dispatcher.c kernel/ipc.c
@@ -40,9 +41,10 @@ static struct {
     struct {
         unsigned context;
         uint64_t slice, left, from, to;
-        bool capped;
+        bool capped, turns;
     } entries[PLAN_ENTRIES_MAX];
     int running;    /* entry */
+    int called;     /* entry */
     uint64_t since; /* it was charged */
     uint64_t used[CONTEXTS];
     uint64_t epochs;
@@ -73,7 +75,7 @@ static int setup(void **state)
     memset(&self, 0, sizeof self);
     memset(&model, 0, sizeof model);
     memset(&notification, 0, sizeof notification);
-    model.running = -1;
+    model.running = model.called = -1;
     self.cpu = cpu;
     self.cspace = kcore_memory(sizeof(struct cspace) + 256 * sizeof(struct slot));
     self.cspace->slot_count = 256;
@@ -104,15 +106,27 @@ static void model_charge(uint64_t t)
     model.since = t;
 }
 
-static int model_first(uint64_t t)
+static bool model_can_run(int i, uint64_t t)
 {
     uint64_t at = t - model.start;
 
-    for (uint32_t i = 0; i < model.count; i++)
-        if (vcpus[model.entries[i].context]->state == VCPU_RUNNABLE && model.entries[i].left &&
-            at >= model.entries[i].from && at < model.entries[i].to)
-            return (int)i;
-    return -1;
+    return vcpus[model.entries[i].context]->state == VCPU_RUNNABLE && model.entries[i].left &&
+           at >= model.entries[i].from && at < model.entries[i].to;
+}
+
+static int model_first(uint64_t t)
+{
+    int first = 0, count = (int)model.count;
+
+    while (first < count && !model_can_run(first, t))
+        first++;
+    if (first == count)
+        return -1;
+    if (model.called < 0 || !model.entries[first].turns)
+        return first;
+    if (!model_can_run(model.called, t))
+        model.called = -1;
+    return model.called < 0 ? first : model.called;
 }
 
 static bool model_somebody_wants(uint64_t t)
@@ -170,7 +184,7 @@ static void model_take_plan(void)
     memset(&model, 0, sizeof model);
     memcpy(model.used, used, sizeof used);
     model.epochs = epochs;
-    model.running = -1;
+    model.running = model.called = -1;
     model.flags = plan->flags;
     model.count = plan->count;
     model.epoch = plan->epoch_us;
@@ -181,6 +195,7 @@ static void model_take_plan(void)
         model.entries[i].context = e->sc - SLOT_SC0;
         model.entries[i].slice = model.entries[i].left = e->slice_us;
         model.entries[i].capped = e->flags & PLAN_CAPPED;
+        model.entries[i].turns = e->flags & PLAN_TURNS;
         model.entries[i].from = e->window_length_us ? e->window_offset_us : 0;
         model.entries[i].to = e->window_length_us ? e->window_offset_us + e->window_length_us : UINT64_MAX;
     }
@@ -212,7 +227,7 @@ static void enter(void)
 
 static void random_plan(void)
 {
-    uint32_t windows = random_below(3), capped = random_below(3);
+    uint32_t windows = random_below(3), capped = random_below(3), turns = random_below(3);
 
     memset(plan, 0, sizeof *plan);
     plan->epoch_us = 1 + random_below(random_below(2) ? 50 : 20000);
@@ -229,6 +244,8 @@ static void random_plan(void)
         }
         if (capped && random_below(3) < capped)
             e->flags = PLAN_CAPPED;
+        if (turns && random_below(3) < turns)
+            e->flags |= PLAN_TURNS;
     }
     assert_int_equal(sys_dispatcher_commit(&self, &cpu->dispatcher), OK);
     model_take_plan();
@@ -245,6 +262,16 @@ static void toggle(void)
         vcpu_wake(vcpus[i]);
 }
 
+static void call(void)
+{
+    unsigned i = random_below(CONTEXTS); /* perhaps in no plan */
+    int entry = scs[i]->entry;
+
+    sc_call(scs[i]);
+    if (entry >= 0 && model.entries[entry].turns)
+        model.called = entry;
+}
+
 static void plans_run_as_the_rule_says(void **state)
 {
     for (unsigned seed = 0; seed < 40; seed++) {
@@ -258,7 +285,10 @@ static void plans_run_as_the_rule_says(void **state)
             switch (random_below(4)) {
             case 0: /* something else happens before */
                 clock_now += random_below(when - clock_now > 1000 ? 1000 : (uint32_t)(when - clock_now));
-                toggle();
+                if (random_below(2))
+                    toggle();
+                else
+                    call();
                 break;
             case 1: /* the timer, late */
                 clock_now = when == BH_FOREVER ? clock_now + random_below(3000) : when + random_below(300);

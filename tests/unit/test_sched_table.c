@@ -324,7 +324,8 @@ static void one_cap_is_what_the_others_leave_up_to_it(void **state)
     assert_int_equal(plan.count, 3);
     assert_int_equal(plan.entries[1].sc, SLOT0 + other);
     assert_int_equal(plan.entries[1].slice_us, EPOCH_US / 2);
-    assert_int_equal(plan.entries[1].flags, 0);
+    assert_int_equal(plan.entries[0].flags, 0);
+    assert_int_equal(plan.entries[1].flags, PLAN_TURNS);
     assert_int_equal(plan.entries[2].sc, SLOT0 + capped);
     assert_int_equal(plan.entries[2].slice_us, EPOCH_US * 80 / 100);
     assert_int_equal(plan.entries[2].flags, PLAN_CAPPED);
@@ -344,7 +345,7 @@ static void several_caps_that_do_not_fit_are_shares(void **state)
     assert_int_equal(plan.entries[1].slice_us, EPOCH_US * 20 / 100);
     assert_int_equal(table_set(&table, 16, 256, 100, error), OK); /* no cap at all */
     table_plan(&table, 0, SLOT0, &plan);
-    assert_int_equal(plan.entries[0].flags, 0);
+    assert_int_equal(plan.entries[0].flags, PLAN_TURNS);
     assert_int_equal(plan.entries[1].slice_us, EPOCH_US * 20 / 100);
 }
 

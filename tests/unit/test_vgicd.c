@@ -64,6 +64,20 @@ void virq_write(slot_t vcpu, uint32_t intid, uint32_t mask, uint32_t flags)
     set_bits(kernel_flags(vcpu, intid), mask, flags);
 }
 
+static slot_t bound_to, signalled;
+
+void virq_bind(slot_t notification, slot_t vcpu, uint32_t intid)
+{
+    assert_int_equal(notification, 300);
+    assert_int_equal(intid, 40);
+    bound_to = vcpu;
+}
+
+void virq_signal(slot_t notification)
+{
+    signalled = notification;
+}
+
 /* ---- a guest that set everything up as Linux does ---- */
 #define SPI 40u
 #define ROUTER (0x6000u + 8 * SPI)
@@ -275,6 +289,24 @@ static void a_route_to_nobody_holds_the_interrupt(void **state)
     assert_false((kernel[0][SPI].flags & VIRQ_LINE) != 0);
 }
 
+static void a_pulse_is_a_signal_and_only_for_an_edge(void **state)
+{
+    (void)state;
+    bound_to = signalled = 0;
+    vgic_source_set(&gic, SPI, 300);
+    assert_int_equal(bound_to, 100);
+    assert_false(vgic_pulse(&gic, SPI, 301)); /* level-sensitive */
+    assert_int_equal(signalled, 0);
+    vgicd_write(&gic, 0xc00 + SPI / 16 * 4, 4, 2u << (SPI % 16 * 2));
+    assert_true(vgic_pulse(&gic, SPI, 301));
+    assert_int_equal(signalled, 301);
+    vgicd_write(&gic, ROUTER, 8, 1); /* it goes where the interrupt goes */
+    assert_int_equal(bound_to, 101);
+    /* The device's last word was that there is something. */
+    vgicd_write(&gic, 0xc00 + SPI / 16 * 4, 4, 0);
+    assert_true((kernel[1][SPI].flags & VIRQ_LINE) != 0);
+}
+
 static void every_offset_and_width_is_safe(void **state)
 {
     (void)state;
@@ -309,6 +341,7 @@ int main(void)
         cmocka_unit_test_setup(rerouting_carries_what_is_pending, set_up_enabled),
         cmocka_unit_test_setup(rerouting_carries_a_level_line, set_up_enabled),
         cmocka_unit_test_setup(a_route_to_nobody_holds_the_interrupt, set_up_enabled),
+        cmocka_unit_test_setup(a_pulse_is_a_signal_and_only_for_an_edge, set_up_enabled),
         cmocka_unit_test_setup(every_offset_and_width_is_safe, set_up_enabled),
     };
 

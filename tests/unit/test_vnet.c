@@ -625,6 +625,129 @@ static void a_driver_that_looks_for_itself_has_its_buffer_back_at_once(void **st
     assert_int_equal(releases, 0);
 }
 
+/* ---- interrupts whose acknowledgement is not heard ---- */
+
+static uint32_t pulses, urgent_pulses;
+static bool can_pulse, is_owed; /* an acknowledgement that goes no further */
+
+static bool pulse(void *context, bool is_urgent)
+{
+    (void)context;
+    if (!can_pulse)
+        return false;
+    pulses++;
+    urgent_pulses += is_urgent;
+    is_owed = true;
+    return true;
+}
+
+static void hear(void *context)
+{
+    (void)context;
+    is_owed = false;
+}
+
+static void acknowledge(uint32_t bits)
+{
+    if (is_owed)
+        is_owed = false;
+    else
+        mmio(0x64, bits);
+}
+
+static void set_up_pulses(void)
+{
+    net.virtio.pulse = pulse;
+    net.virtio.hear = hear;
+    can_pulse = true;
+    is_owed = false;
+    interrupts = pulses = urgent_pulses = 0;
+    for (uint16_t i = 0; i < 6; i++)
+        offer(i, 4096);
+}
+
+static void a_driver_that_acknowledges_once_is_not_heard(void **state)
+{
+    (void)state;
+    set_up_pulses();
+    for (uint32_t i = 1; i < 4; i++) {
+        netdrv_put(100);
+        vnet_pump(&net);
+        assert_int_equal(pulses, i);
+        assert_int_equal(mmio_read(0x60), 1);
+        acknowledge(1);
+        assert_int_equal(mmio_read(0x60), 1); /* for all we know */
+    }
+    acknowledge(1);
+    assert_int_equal(mmio_read(0x60), 0);
+    netdrv_put(100);
+    vnet_pump(&net);
+    assert_int_equal(pulses, 4);
+    assert_int_equal(mmio_read(0x60), 1);
+    assert_int_equal(interrupts, 0);
+}
+
+static void a_changed_configuration_is_acknowledged_to_us(void **state)
+{
+    (void)state;
+    set_up_pulses();
+    netdrv_put(100);
+    vnet_pump(&net);
+    attach(false); /* the cable is pulled before the driver has looked */
+    assert_int_equal(interrupts, 1);
+    assert_int_equal(mmio_read(0x60), 3);
+    netdrv_put(100);
+    vnet_pump(&net); /* it will look: it has to acknowledge this anyway */
+    assert_int_equal(pulses, 1);
+    assert_int_equal(interrupts, 1);
+    acknowledge(3);
+    assert_int_equal(mmio_read(0x60), 0);
+    netdrv_put(100);
+    vnet_pump(&net);
+    assert_int_equal(pulses, 2);
+    assert_int_equal(mmio_read(0x60), 1);
+}
+
+static void what_cannot_be_pulsed_is_an_interrupt(void **state)
+{
+    (void)state;
+    set_up_pulses();
+    netdrv_put(100);
+    vnet_pump(&net);
+    acknowledge(1);
+    can_pulse = false; /* the guest has made it level-sensitive */
+    netdrv_put(100);
+    vnet_pump(&net);
+    assert_int_equal(interrupts, 1);
+    netdrv_put(100);
+    vnet_pump(&net); /* not acknowledged yet */
+    assert_int_equal(interrupts, 1);
+    acknowledge(1);
+    assert_int_equal(mmio_read(0x60), 0);
+    netdrv_put(100);
+    vnet_pump(&net);
+    assert_int_equal(interrupts, 2);
+    assert_int_equal(pulses, 1);
+}
+
+static void a_message_is_urgent_and_a_stream_is_not(void **state)
+{
+    (void)state;
+    set_up_pulses();
+    netdrv_put(VNET_URGENT_BYTES);
+    vnet_pump(&net);
+    assert_int_equal(pulses, 1);
+    assert_int_equal(urgent_pulses, 1);
+    netdrv_put(VNET_URGENT_BYTES + 1);
+    vnet_pump(&net);
+    assert_int_equal(pulses, 2);
+    assert_int_equal(urgent_pulses, 1);
+    send(&plain, 60); /* what is sent is not either */
+    vnet_release(&net);
+    assert_int_equal(pulses, 3);
+    assert_int_equal(urgent_pulses, 1);
+}
+
 /* Random queues, headers and descriptors: nothing outside is touched (ASan), nothing nonsensical reaches
  * netdrv (netdrv_take). */
 static void random_guests_harm_nobody(void **state)
@@ -685,6 +808,10 @@ int main(void)
         CLAIM(a_pass_ends_and_comes_again),
         CLAIM(the_guest_hears_of_small_packets_together),
         CLAIM(a_driver_that_looks_for_itself_has_its_buffer_back_at_once),
+        CLAIM(a_driver_that_acknowledges_once_is_not_heard),
+        CLAIM(a_changed_configuration_is_acknowledged_to_us),
+        CLAIM(what_cannot_be_pulsed_is_an_interrupt),
+        CLAIM(a_message_is_urgent_and_a_stream_is_not),
         CLAIM(random_guests_harm_nobody),
     };
 
