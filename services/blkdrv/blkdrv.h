@@ -3,7 +3,8 @@
  * blkdrv.h - the disk driver's state: one disk, its volumes, and the sessions that use them
  *
  * A session (its number is the badge that the toolstack minted) is one volume for one vmm; it has one of
- * CLIENTS_MAX places, each with a ring page and a pool.
+ * CLIENTS_MAX places, each with a ring page and a pool.  A place whose vmm goes on after its session was
+ * closed is given to nobody before that vmm has let go of its frames: taking them away would make it fault.
  */
 #ifndef BLKDRV_BLKDRV_H
 #define BLKDRV_BLKDRV_H
@@ -42,12 +43,14 @@ enum client_state {
     CLIENT_FREE = 0,
     CLIENT_OPEN,
     CLIENT_CLOSING, /* nothing new starts; the place is free when what is in the device has come back */
+    CLIENT_LENT,    /* closed, nothing in the device; its vmm may still have the frames */
 };
 struct client {
     enum client_state state;
     uint32_t session;
     bool news;     /* completions that the vmm was not signalled for */
     bool reported; /* its broken ring has been logged */
+    bool lent;     /* its vmm may have the frames; of a session that is closing: and goes on */
     struct volume volume;
     struct blk_limits limits;
     struct blk_back back;
@@ -87,7 +90,11 @@ uint8_t *volume_ram(const struct volume *volume);
 /* `memory`: the session at mem for a ram volume, needed only during the call; 0: none. */
 enum status session_open(struct blkdrv *drv, uint32_t session, const char *name, bool writable, slot_t memory,
                          char *error, size_t error_bytes) BH_NODISCARD;
-enum status session_close(struct blkdrv *drv, uint32_t session, char *error, size_t error_bytes) BH_NODISCARD;
+/* vmm_stays: the place is free when its vmm has let go of the frames; else at once. */
+enum status session_close(struct blkdrv *drv, uint32_t session, bool vmm_stays, char *error,
+                          size_t error_bytes) BH_NODISCARD;
+/* The vmm with this badge has no frames but those of its open session. */
+void session_let_go(struct blkdrv *drv, uint64_t badge);
 /* The open session of this badge, or NULL. */
 struct client *session_find(struct blkdrv *drv, uint64_t badge);
 /* A closing session whose last request came back. */
@@ -100,7 +107,8 @@ struct persist_session {
     uint32_t session;
     uint8_t client;
     uint8_t writable;
-    uint8_t spare[2];
+    uint8_t lent; /* closed, but its vmm may have the frames */
+    uint8_t spare;
     char volume[VOLUME_NAME_BYTES];
 };
 void persist_save(struct blkdrv *drv);

@@ -7,7 +7,7 @@
 #include "blkdrv.h"
 
 #define PERSIST_MAGIC 0x534b4c42u /* "BLKS" */
-#define PERSIST_VERSION 1u
+#define PERSIST_VERSION 2u
 #define COPY_BYTES 2048u
 
 struct record {
@@ -27,11 +27,12 @@ void persist_save(struct blkdrv *drv)
         const struct client *client = &drv->clients[i];
         struct persist_session *saved = &record->sessions[record->count];
 
-        if (client->state != CLIENT_OPEN)
+        if (client->state == CLIENT_FREE || (client->state == CLIENT_CLOSING && !client->lent))
             continue;
         saved->session = client->session;
         saved->client = (uint8_t)i;
         saved->writable = client->limits.writable;
+        saved->lent = client->state != CLIENT_OPEN;
         memcpy(saved->volume, client->volume.name, sizeof(saved->volume));
         record->count++;
     }

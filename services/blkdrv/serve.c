@@ -40,7 +40,8 @@ void blk_on_close(struct rpc_call *call, const bh_BlkCloseRequest *request, bh_B
     if (call->badge != BADGE_TOOLSTACK)
         snprintf(reply->error, sizeof(reply->error), "only the toolstack closes volumes");
     else
-        reply->status = session_close(call->context, request->session, reply->error, sizeof(reply->error));
+        reply->status = session_close(call->context, request->session, request->vmm_stays, reply->error,
+                                      sizeof(reply->error));
 }
 
 /* The vmm's Notification (again, after a restart of ours); anything else it sent is dropped. */
@@ -69,11 +70,14 @@ void blk_on_attach(struct rpc_call *call, const bh_BlkAttachRequest *request, bh
         return;
     }
     signal_take(client, call);
+    client->lent = true;
     reply->status = OK;
     reply->sectors = client->limits.sectors;
     reply->writable = client->limits.writable;
     reply->pool_pages = BLK_POOL_PAGES;
     reply->block_bytes = client->limits.align_sectors * BLK_SECTOR_BYTES;
+    reply->place = client_number(drv, client);
+    memcpy(reply->volume, client->volume.name, sizeof(reply->volume));
     call->out[call->out_count++] = machine_client_frame(client_number(drv, client), 0);
     call->out[call->out_count++] = doorbell;
 
@@ -94,6 +98,14 @@ void blk_on_pool(struct rpc_call *call, const bh_BlkPoolRequest *request, bh_Blk
     for (uint32_t page = request->first; page < BLK_POOL_PAGES && call->out_count < POOL_AT_ONCE; page++)
         call->out[call->out_count++] = machine_client_frame(client_number(drv, client), 1u + page);
     reply->count = call->out_count;
+}
+
+void blk_on_detach(struct rpc_call *call, const bh_BlkDetachRequest *request, bh_BlkStatus *reply)
+{
+    (void)request;
+    caps_drop(call);
+    session_let_go(call->context, call->badge);
+    reply->status = OK;
 }
 
 /* ---- Info: first the disk's volumes, then the sessions ------------------------------------------ */
@@ -159,7 +171,7 @@ void blk_on_info(struct rpc_call *call, const bh_BlkInfoRequest *request, bh_Blk
         return;
     }
     for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
-        if (drv->clients[i].state == CLIENT_FREE || left-- != 0)
+        if (drv->clients[i].state == CLIENT_FREE || drv->clients[i].state == CLIENT_LENT || left-- != 0)
             continue;
         session_describe(&drv->clients[i], reply);
         reply->status = OK;

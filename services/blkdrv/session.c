@@ -3,7 +3,8 @@
  * session.c - who may use which volume: one writer, or several readers
  *
  * Always true:  two open sessions of one disk volume are both read-only; a session's number is unique among
- * the open ones; a place is given away again only when nothing of it is in the device.
+ * the open ones; a place is given away again only when nothing of it is in the device, or with a vmm that
+ * goes on.
  */
 #include <stdio.h>
 #include <string.h>
@@ -123,28 +124,66 @@ void session_end_if_idle(struct blkdrv *drv, struct client *client)
 {
     if (client->state != CLIENT_CLOSING || client->in_flight != 0)
         return;
-    client->state = CLIENT_FREE;
+    client->state = client->lent ? CLIENT_LENT : CLIENT_FREE;
     drv->closing_count--;
     volume_empty(&client->volume);
+    client->volume = (struct volume){.kind = VOLUME_LOST};
     /* A session that was opened meanwhile may have been kept waiting for the last write of this one. */
     drv->again = CLIENTS_ALL;
 }
 
-enum status session_close(struct blkdrv *drv, uint32_t session, char *error, size_t error_bytes)
+/* What was lent is back. */
+static bool lent_back(struct blkdrv *drv, uint64_t badge)
 {
-    struct client *client = session_find(drv, session);
+    bool any = false;
 
-    if (!client) {
-        snprintf(error, error_bytes, "there is no session 0x%x", session);
-        return ERR_EXIST;
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
+        struct client *client = &drv->clients[i];
+
+        if (client->session != badge || (client->state != CLIENT_LENT && client->state != CLIENT_CLOSING))
+            continue;
+        any |= client->lent;
+        client->lent = false;
+        if (client->state == CLIENT_LENT)
+            client->state = CLIENT_FREE;
     }
+    return any;
+}
+
+void session_let_go(struct blkdrv *drv, uint64_t badge)
+{
+    if (lent_back(drv, badge))
+        persist_save(drv);
+}
+
+/* A vmm that goes on sees by the ring's generation that it has to ask again, if nobody tells it. */
+static void client_end(struct blkdrv *drv, struct client *client, bool vmm_stays)
+{
     client->state = CLIENT_CLOSING;
+    client->lent = client->lent && vmm_stays;
     drv->closing_count++;
     if (client->signal)
         machine_drop(client->signal);
     client->signal = 0;
+    if (client->lent)
+        blk_back_end(&client->back);
+}
+
+enum status session_close(struct blkdrv *drv, uint32_t session, bool vmm_stays, char *error,
+                          size_t error_bytes)
+{
+    struct client *client = session_find(drv, session);
+    bool any = !vmm_stays && lent_back(drv, session);
+
+    if (!client && !any) {
+        snprintf(error, error_bytes, "there is no session 0x%x", session);
+        return ERR_EXIST;
+    }
+    if (client)
+        client_end(drv, client, vmm_stays);
     persist_save(drv);
-    session_end_if_idle(drv, client);
+    if (client)
+        session_end_if_idle(drv, client);
     return OK;
 }
 
@@ -167,7 +206,12 @@ static void client_recover(struct blkdrv *drv, const struct persist_session *sav
     struct client *client = &drv->clients[saved->client];
     struct blk_ring *ring = (struct blk_ring *)machine_client_page(saved->client, 0);
 
-    *client = (struct client){.state = CLIENT_OPEN, .session = saved->session};
+    *client = (struct client){.state = CLIENT_OPEN, .session = saved->session, .lent = true};
+    if (saved->lent) {
+        client->state = CLIENT_LENT;
+        client->volume.kind = VOLUME_LOST;
+        return;
+    }
     volume_recover(drv, saved->volume, &client->volume);
     client->limits = limits_of(drv, &client->volume, saved->writable != 0);
     if (client->volume.kind != VOLUME_LOST && machine_client_resume(saved->client) != OK)

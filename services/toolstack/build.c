@@ -11,6 +11,7 @@
 
 #include "bh.h"
 #include "blk_rpc.h"
+#include "build.h"
 #include "caps_toolstack.h"
 #include "console_rpc.h"
 #include "image_names.h"
@@ -26,13 +27,9 @@
 #define UNDO_PAUSE_MS 200u
 #define MEM_BLOCK_BYTES 0x200000ull /* mem gives whole pieces of this size */
 
-_Static_assert(sizeof(((bh_VmConfig *)0)->disks) / sizeof(bh_Disk) == VMM_DISKS_MAX, "a slot per disk");
 _Static_assert(sizeof(((bh_VmConfig *)0)->vifs) / sizeof(bh_Vif) == VMM_NETS_MAX, "a slot per interface");
 
-/* The outcome of a request: what the message's way said, then what the server said.  `what` names the
- * resource. */
-static enum status judge(enum status asked, uint32_t answered, const char *text, const char *what,
-                         char *error)
+enum status judge(enum status asked, uint32_t answered, const char *text, const char *what, char *error)
 {
     enum status status = asked == OK ? (enum status)answered : asked;
 
@@ -45,16 +42,6 @@ static enum status judge(enum status asked, uint32_t answered, const char *text,
     return status;
 }
 
-static uint32_t step_disk(uint32_t index)
-{
-    return (uint32_t)STEP_DISK0 << index;
-}
-
-static uint32_t step_ram(uint32_t index)
-{
-    return (uint32_t)STEP_RAM0 << index;
-}
-
 static uint32_t step_net(uint32_t index)
 {
     return (uint32_t)STEP_NET0 << index;
@@ -65,7 +52,7 @@ static uint32_t step_image(uint32_t index)
     return (uint32_t)STEP_IMAGE0 << index;
 }
 
-static void step_begin(struct toolstack *ts, struct vm *vm, uint32_t step)
+void step_begin(struct toolstack *ts, struct vm *vm, uint32_t step)
 {
     vm->steps |= step;
     toolstack_save(ts);
@@ -124,52 +111,6 @@ static enum status vm_open_memory(struct toolstack *ts, struct vm *vm, char *err
     bh_log("%s: starts with its target of %llu MiB: %s", vm->config.name,
            (unsigned long long)vm->target >> 20, error);
     return memory_open(vm, vm->target, error);
-}
-
-/* The memory of a ram volume has a session of its own at mem; blkdrv gets it with Blk.Open, to fetch the
- * memory.  A size that makes no sense has none: blkdrv says what is wrong with it. */
-static enum status vm_open_ram(struct toolstack *ts, struct vm *vm, uint32_t index, slot_t *session,
-                               char *error)
-{
-    const bh_Disk *disk = &vm->config.disks[index];
-    bh_MemOpenRequest request = {.vm_id = RAM_VOLUME_SESSION(vm_id(vm), index)};
-    bh_MemStatus reply;
-    char what[64];
-
-    *session = 0;
-    if (!ram_volume_is(disk->volume) || ram_volume_bytes(disk->volume) == 0)
-        return OK;
-    snprintf(what, sizeof what, "disk %s: %s", disk->vdev, disk->volume);
-    request.quota_bytes = ram_volume_quota(ram_volume_bytes(disk->volume));
-    step_begin(ts, vm, step_ram(index));
-    enum status status = mem_rpc_open(CAP_MEM, &request, &reply, NULL, bh_after_ms(ASK_MS));
-
-    status = judge(status, reply.status, reply.error, what, error);
-    if (status == OK)
-        status = judge(memory_session_mint(request.vm_id, session), OK, "", what, error);
-    return status;
-}
-
-static enum status vm_open_disk(struct toolstack *ts, struct vm *vm, uint32_t index, char *error)
-{
-    const bh_Disk *disk = &vm->config.disks[index];
-    bh_BlkOpenRequest request = {.session = vm_id(vm) << 8 | index, .writable = disk->writable};
-    bh_BlkStatus reply;
-    struct rpc_caps caps = {0};
-    char what[64];
-    enum status status = vm_open_ram(ts, vm, index, &caps.in[0], error);
-
-    if (status != OK)
-        return status;
-    caps.in_count = caps.in[0] != 0;
-    snprintf(request.volume, sizeof request.volume, "%s", disk->volume);
-    snprintf(what, sizeof what, "disk %s", disk->vdev);
-    step_begin(ts, vm, step_disk(index));
-    status = blk_rpc_open(CAP_BLK, &request, &reply, &caps, bh_after_ms(BUILD_MS));
-    bh_slot_drop(caps.in[0]);
-    for (uint32_t i = 0; i < caps.out_count; i++)
-        bh_slot_drop(caps.out[i]);
-    return judge(status, reply.status, reply.error, what, error);
 }
 
 /* Its vmm reads a kernel or ramdisk that is a volume by itself. */
@@ -355,8 +296,8 @@ static enum status vm_build(struct toolstack *ts, struct vm *vm, char *error)
 
     if (status == OK)
         status = vm_open_memory(ts, vm, error);
-    for (uint32_t i = 0; status == OK && i < vm->config.disks_count; i++)
-        status = vm_open_disk(ts, vm, i, error);
+    if (status == OK)
+        status = vm_open_disks(ts, vm, error);
     for (uint32_t i = 0; status == OK && i < VMM_IMAGES_MAX; i++)
         status = vm_open_image(ts, vm, i, error);
     for (uint32_t i = 0; status == OK && i < vm->config.vifs_count; i++)
@@ -402,27 +343,9 @@ enum status vm_create(struct toolstack *ts, struct vm *vm, bool paused, char err
 
 /* ---- undoing ------------------------------------------------------------------------------------ */
 
-static enum status undo_disk(const struct vm *vm, uint32_t index, char *error)
-{
-    bh_BlkCloseRequest request = {.session = vm_id(vm) << 8 | index};
-    bh_BlkStatus reply;
-    enum status status = blk_rpc_close(CAP_BLK, &request, &reply, NULL, bh_after_ms(BUILD_MS));
-
-    return judge(status, reply.status, reply.error, "disk", error);
-}
-
 static enum status undo_image(const struct vm *vm, uint32_t index, char *error)
 {
-    return undo_disk(vm, IMAGE_DISK_FIRST + index, error);
-}
-
-static enum status undo_ram(const struct vm *vm, uint32_t index, char *error)
-{
-    bh_MemCloseRequest request = {.vm_id = RAM_VOLUME_SESSION(vm_id(vm), index)};
-    bh_MemStatus reply;
-    enum status status = mem_rpc_close(CAP_MEM, &request, &reply, NULL, bh_after_ms(BUILD_MS));
-
-    return judge(status, reply.status, reply.error, "disk: memory", error);
+    return blk_close(vm, IMAGE_DISK_FIRST + index, false, error);
 }
 
 static enum status undo_net(const struct vm *vm, uint32_t index, char *error)
@@ -473,10 +396,8 @@ static enum status undo_memory(const struct vm *vm, uint32_t unused, char *error
     return judge(status, reply.status, reply.error, "memory", error);
 }
 
-/* A service may be restarting just now, or still have requests in a device: try again before giving up aloud.
- */
-static void undo(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t argument,
-                 enum status (*once)(const struct vm *vm, uint32_t argument, char *error))
+void undo(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t argument,
+          enum status (*once)(const struct vm *vm, uint32_t argument, char *error))
 {
     char error[ERROR_BYTES];
 
@@ -508,11 +429,7 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
 {
     uint64_t begin = bh_now();
 
-    for (uint32_t i = 0; i < VMM_DISKS_MAX; i++) {
-        undo(ts, vm, step_disk(i), i, undo_disk);
-        if (!(vm->steps & step_disk(i))) /* else blkdrv would fault on memory that it still serves from */
-            undo(ts, vm, step_ram(i), i, undo_ram);
-    }
+    vm_close_disks(ts, vm);
     vm_close_images(ts, vm);
     undo(ts, vm, STEP_CONSOLE, keep_focus, undo_console);
     undo(ts, vm, STEP_SCHED, 0, undo_sched);

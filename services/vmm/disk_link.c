@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * disk_link.c - a disk's session at blkdrv: ring, pool, doorbells, and blkdrv's restarts
+ * disk_link.c - a drive's session at blkdrv: ring, pool, doorbells, blkdrv's restarts, another volume
  *
  * Requests that a dead blkdrv left unanswered are still in the ring; all that a restart needs of us is a new
- * Attach, for it has lost our Notification.
+ * Attach, for it has lost our Notification.  A session that was closed and opened again has other frames, at
+ * another place: blkdrv takes the old ones away no sooner than we say that we use them no more.
  */
 #include <stdio.h>
 #include <string.h>
@@ -21,33 +22,43 @@ static void drop_all(const struct rpc_caps *caps)
         bh_slot_drop(caps->out[i]);
 }
 
-/* Ask for the ring and blkdrv's Notification. */
-static enum status attach(const struct vblk *disk, bh_BlkAttachReply *reply, slot_t *ring, slot_t *driver,
-                          char *error, size_t error_bytes)
+static enum status answer_judge(const bh_BlkAttachReply *reply, const struct rpc_caps *caps)
+{
+    if ((enum status)reply->status != OK)
+        return (enum status)reply->status;
+    return caps->out_count == 2 && reply->pool_pages == BLK_POOL_PAGES ? OK : ERR_PEER;
+}
+
+enum status disk_link_ask(const struct vblk *disk, struct disk_news *news)
 {
     bh_BlkAttachRequest request = bh_BlkAttachRequest_init_zero;
+    bh_BlkAttachReply reply;
     struct rpc_caps caps = {.in_count = 1, .in = {disk->events}};
-    enum status status = blk_rpc_attach(disk->session, &request, reply, &caps, bh_after_ms(ATTACH_MS));
+    enum status status = blk_rpc_attach(disk->session, &request, &reply, &caps, bh_after_ms(ATTACH_MS));
 
-    if (status != OK) {
-        snprintf(error, error_bytes, "disk %u: Attach: %s", (unsigned)disk->index, bh_status_name(status));
-    } else if ((enum status)reply->status != OK) {
-        status = (enum status)reply->status;
-        snprintf(error, error_bytes, "disk %u: %s", (unsigned)disk->index, reply->error);
-    } else if (caps.out_count != 2 || reply->pool_pages != BLK_POOL_PAGES) {
-        status = ERR_PEER;
-        snprintf(error, error_bytes, "disk %u: blkdrv's ring is not as expected", (unsigned)disk->index);
-    }
+    *news = (struct disk_news){0};
+    if (status == OK)
+        status = answer_judge(&reply, &caps);
     if (status != OK) {
         drop_all(&caps);
-        return status;
+        return status == ERR_EXIST ? OK : status;
     }
-    *ring = caps.out[0];
-    *driver = caps.out[1];
+    *news = (struct disk_news){.is_open = true,
+                               .place = reply.place,
+                               .volume = {.sectors = reply.sectors, .writable = reply.writable},
+                               .ring = caps.out[0],
+                               .driver = caps.out[1]};
+    snprintf(news->volume.id, sizeof news->volume.id, "%.20s", reply.volume);
     return OK;
 }
 
-static enum status pool_map(struct vblk *disk, uint64_t ipa)
+static enum status frame_map(struct vblk *disk, uint32_t index, slot_t frame)
+{
+    disk->frames[index] = frame;
+    return bh_map(frame, disk->ipa + (uint64_t)index * BLK_PAGE_BYTES, RIGHT_READ | RIGHT_WRITE);
+}
+
+static enum status pool_map(struct vblk *disk)
 {
     for (uint32_t first = 0; first < BLK_POOL_PAGES;) {
         bh_BlkPoolRequest request = {.first = first};
@@ -59,13 +70,17 @@ static enum status pool_map(struct vblk *disk, uint64_t ipa)
             status = (enum status)reply.status;
         if (status == OK && (caps.out_count == 0 || caps.out_count > BLK_POOL_PAGES - first))
             status = ERR_PEER;
-        for (uint32_t i = 0; status == OK && i < caps.out_count; i++)
-            status =
-                bh_map(caps.out[i], ipa + (uint64_t)(first + i) * BLK_PAGE_BYTES, RIGHT_READ | RIGHT_WRITE);
         if (status != OK) {
             drop_all(&caps);
             return status;
         }
+        for (uint32_t i = 0; i < caps.out_count; i++) {
+            enum status mapped = frame_map(disk, 1 + first + i, caps.out[i]);
+
+            status = status == OK ? mapped : status;
+        }
+        if (status != OK)
+            return status;
         first += caps.out_count;
     }
     return OK;
@@ -79,34 +94,61 @@ static void ring_doorbell(void *context)
         disk->must_attach = true;
 }
 
-enum status disk_link_open(struct vblk *disk, uint32_t index, slot_t events, char *error, size_t error_bytes)
+void disk_link_init(struct vblk *disk, uint32_t index, slot_t events)
 {
-    bh_BlkAttachReply reply;
-    slot_t ring = 0;
-    uint64_t ipa = bh_ipa_alloc(BLK_FRAMES_PER_CLIENT);
-    enum status status;
-
     disk->index = index;
     disk->session = CAP_BLK0 + index;
     disk->events = events;
     disk->link = (struct vblk_link){disk, ring_doorbell};
-    status = attach(disk, &reply, &ring, &disk->driver, error, error_bytes);
-    if (status != OK)
-        return status;
-    status = bh_map(ring, ipa, RIGHT_READ | RIGHT_WRITE);
+}
+
+/* Deleting a Frame that is mapped unmaps it. */
+static void let_go(struct vblk *disk)
+{
+    for (uint32_t i = 0; i < BLK_FRAMES_PER_CLIENT; i++) {
+        bh_slot_drop(disk->frames[i]);
+        disk->frames[i] = 0;
+    }
+    bh_slot_drop(disk->driver);
+    disk->driver = 0;
+}
+
+/* The drive is empty: nobody looks at what is made here before it says that it has a volume. */
+static enum status take(struct vblk *disk, const struct disk_news *news)
+{
+    enum status status;
+
+    if (disk->ipa == 0)
+        disk->ipa = bh_ipa_alloc(BLK_FRAMES_PER_CLIENT);
+    disk->driver = news->driver;
+    status = frame_map(disk, 0, news->ring);
     if (status == OK)
-        status = pool_map(disk, ipa + BLK_PAGE_BYTES);
+        status = pool_map(disk);
     if (status == OK)
-        status = blk_front_init(&disk->front, (struct blk_ring *)(uintptr_t)ipa);
+        status = blk_front_init(&disk->front, (struct blk_ring *)(uintptr_t)disk->ipa);
     if (status != OK) {
-        snprintf(error, error_bytes, "disk %u: its ring and pool: %s", (unsigned)index,
-                 bh_status_name(status));
+        let_go(disk);
         return status;
     }
-    disk->pool = (uint8_t *)(uintptr_t)(ipa + BLK_PAGE_BYTES);
-    disk->sectors = reply.sectors;
-    disk->writable = reply.writable;
+    disk->pool = (uint8_t *)(uintptr_t)(disk->ipa + BLK_PAGE_BYTES);
+    disk->place = news->place;
     return OK;
+}
+
+enum status disk_link_open(struct vblk *disk, char *error, size_t error_bytes)
+{
+    struct disk_news news;
+    enum status status = disk_link_ask(disk, &news);
+
+    if (status == OK)
+        status = news.is_open ? take(disk, &news) : ERR_EXIST;
+    if (status != OK)
+        snprintf(error, error_bytes, "disk %u: its session at blkdrv: %s", (unsigned)disk->index,
+                 bh_status_name(status));
+    disk->has_volume = status == OK;
+    if (status == OK)
+        disk->volume = news.volume;
+    return status;
 }
 
 bool disk_link_is_lost(struct vblk *disk)
@@ -116,25 +158,36 @@ bool disk_link_is_lost(struct vblk *disk)
     return disk->must_attach;
 }
 
-/* The ring is the same frame as before, mapped already. */
-enum status disk_link_ask(const struct vblk *disk, slot_t *driver)
+bool disk_link_is_same(const struct vblk *disk, const struct disk_news *news)
 {
-    bh_BlkAttachReply reply;
-    slot_t ring = 0;
-    char error[8];
-    enum status status = attach(disk, &reply, &ring, driver, error, sizeof error);
-
-    if (status == OK)
-        bh_slot_drop(ring);
-    return status;
+    return disk->has_volume && news->is_open && news->place == disk->place;
 }
 
-void disk_link_go_on(struct vblk *disk, slot_t driver)
+/* The ring is the same frame as before, mapped already. */
+void disk_link_go_on(struct vblk *disk, const struct disk_news *news)
 {
     slot_t old = disk->driver;
 
-    disk->driver = driver;
+    disk->driver = news->driver;
     disk->must_attach = false;
     bh_slot_drop(old);
+    bh_slot_drop(news->ring);
     ring_doorbell(disk);
+}
+
+enum status disk_link_change(struct vblk *disk, const struct disk_news *news)
+{
+    static const bh_BlkDetachRequest request = bh_BlkDetachRequest_init_zero;
+    bh_BlkStatus reply;
+    enum status status;
+
+    let_go(disk);
+    status = blk_rpc_detach(disk->session, &request, &reply, NULL, bh_after_ms(ATTACH_MS));
+    if (status == OK)
+        status = (enum status)reply.status;
+    if (status == OK && news->is_open)
+        return take(disk, news);
+    bh_slot_drop(news->ring);
+    bh_slot_drop(news->driver);
+    return status;
 }

@@ -58,6 +58,7 @@ static struct client *attach(uint32_t session, struct blk_front *front)
     assert_non_null(client);
     client->signal = client_number(&drv, client) + 1;
     client->news = true;
+    client->lent = true;
     assert_int_equal(blk_front_init(front, client->back.ring), OK);
     return client;
 }
@@ -242,9 +243,9 @@ static void session_is_opened_once_and_closed_once(void **state)
     (void)state;
     assert_int_equal(open_volume(VM1, "debian1", true), OK);
     assert_int_equal(open_volume(VM1, "debian2", true), ERR_STATE);
-    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, VM1, false, error, sizeof(error)), OK);
     assert_null(session_find(&drv, VM1));
-    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), ERR_EXIST);
+    assert_int_equal(session_close(&drv, VM1, false, error, sizeof(error)), ERR_EXIST);
     assert_int_equal(open_volume(BADGE_TOOLSTACK, "debian1", true), ERR_ARG);
 }
 
@@ -254,7 +255,7 @@ static void places_run_out_and_come_back(void **state)
     for (uint32_t i = 0; i < CLIENTS_MAX; i++)
         assert_int_equal(open_volume(VM1 + i, "debian1", false), OK);
     assert_int_equal(open_volume(VM3, "debian1", false), ERR_FULL);
-    assert_int_equal(session_close(&drv, VM1 + 3, error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, VM1 + 3, false, error, sizeof(error)), OK);
     assert_int_equal(open_volume(VM3, "debian1", false), OK);
 }
 
@@ -266,7 +267,7 @@ static void new_session_sees_nothing_of_the_last_one(void **state)
     (void)state;
     client = open_and_attach(VM1, "debian1", true, &front);
     memset(pool(client, 0), 0x77, BLK_PAGE_BYTES);
-    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, VM1, false, error, sizeof(error)), OK);
     client = open_and_attach(VM2, "debian2", true, &front);
     assert_int_equal(pool(client, 0)[0], 0);
     assert_int_equal(front.put, 0);
@@ -635,7 +636,7 @@ static void close_waits_for_nothing_but_keeps_the_place(void **state)
     fake.holds = true;
     assert_int_equal(put(&front, BLK_WRITE, 0, 8, 1), OK);
     settle();
-    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, VM1, false, error, sizeof(error)), OK);
     assert_int_equal(client->state, CLIENT_CLOSING);
 
     /* The next writer gets another place, and waits for the last write of the one before. */
@@ -648,6 +649,58 @@ static void close_waits_for_nothing_but_keeps_the_place(void **state)
     assert_int_equal(client->state, CLIENT_FREE);
     expect(&next, 2, OK);
     assert_string_equal(fake.order, "wr");
+}
+
+static void vmm_that_goes_on_keeps_its_frames_until_it_lets_go(void **state)
+{
+    struct blk_front front, next;
+    struct client *client = open_and_attach(VM1, "debian1", true, &front), *other;
+
+    (void)state;
+    assert_int_equal(session_close(&drv, VM1, true, error, sizeof(error)), OK);
+    assert_true(blk_front_restarted(&front)); /* it sees that it has to ask */
+    assert_int_equal(put(&front, BLK_READ, 0, 8, 1), OK);
+    settle();
+    expect_none(&front);
+    /* The volume is free at once, also for the same number; the place is not. */
+    assert_true(open_and_attach(VM2, "debian1", true, &next) != client);
+    other = open_and_attach(VM1, "debian2", true, &next);
+    assert_true(other != client);
+    session_let_go(&drv, VM2);
+    assert_int_equal(client->state, CLIENT_LENT);
+    session_let_go(&drv, VM1);
+    assert_int_equal(client->state, CLIENT_FREE);
+    assert_int_equal(other->state, CLIENT_OPEN);
+    assert_int_equal(session_close(&drv, VM1, true, error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, VM1, true, error, sizeof(error)), ERR_EXIST);
+    assert_int_equal(session_close(&drv, VM1, false, error, sizeof(error)), OK); /* its vmm is gone */
+    assert_int_equal(other->state, CLIENT_FREE);
+    assert_int_equal(session_close(&drv, VM1, false, error, sizeof(error)), ERR_EXIST);
+}
+
+static void lent_place_waits_for_the_device_and_survives_a_restart(void **state)
+{
+    struct blk_front front, next;
+    struct client *client = open_and_attach(VM1, "debian1", true, &front);
+
+    (void)state;
+    fake.holds = true;
+    assert_int_equal(put(&front, BLK_WRITE, 0, 8, 1), OK);
+    settle();
+    assert_int_equal(session_close(&drv, VM1, true, error, sizeof(error)), OK);
+    assert_int_equal(client->state, CLIENT_CLOSING);
+    fake.holds = false;
+    settle();
+    assert_int_equal(client->state, CLIENT_LENT);
+    fake_restart();
+    driver_start();
+    assert_int_equal(client->state, CLIENT_LENT);
+    assert_null(session_find(&drv, VM1));
+    assert_true(open_and_attach(VM2, "debian1", true, &next) != client);
+    session_let_go(&drv, VM1);
+    fake_restart();
+    driver_start();
+    assert_int_equal(client->state, CLIENT_FREE);
 }
 
 /* ---- restart -------------------------------------------------------------------------------------- */
@@ -785,13 +838,13 @@ static void ram_volumes_do_not_overlap_and_give_back_their_memory(void **state)
     b = session_find(&drv, VM2);
     assert_int_equal(a->limits.sectors, 4104);
     assert_ptr_equal(volume_ram(&b->volume), volume_ram(&a->volume) + 2 * RAM_VOLUME_CHUNK);
-    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, VM1, false, error, sizeof(error)), OK);
     assert_int_equal(chunks_mapped(), 1);
     assert_int_equal(open_volume(VM3, "ram:32K", true), OK);
     c = session_find(&drv, VM3);
     assert_int_equal(c->volume.first, 0);
-    assert_int_equal(session_close(&drv, VM2, error, sizeof(error)), OK);
-    assert_int_equal(session_close(&drv, VM3, error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, VM2, false, error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, VM3, false, error, sizeof(error)), OK);
     assert_int_equal(chunks_mapped(), 0);
     assert_false(fake.ram_wrong);
 }
@@ -829,7 +882,7 @@ static void ram_volume_lost_in_a_restart_is_closed_without_a_trace(void **state)
     fake_restart();
     driver_start();
     assert_int_equal(session_find(&drv, VM1)->volume.kind, VOLUME_LOST);
-    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
+    assert_int_equal(session_close(&drv, VM1, false, error, sizeof(error)), OK);
     assert_int_equal(open_volume(VM1, "ram:8M", true), OK);
     assert_false(fake.ram_wrong);
 }
@@ -880,6 +933,8 @@ int main(void)
         cmocka_unit_test_setup(dead_device_fails_everything_at_once, set_up),
         cmocka_unit_test_setup(nonsense_in_the_used_ring_leads_to_a_reset, set_up),
         cmocka_unit_test_setup(close_waits_for_nothing_but_keeps_the_place, set_up),
+        cmocka_unit_test_setup(vmm_that_goes_on_keeps_its_frames_until_it_lets_go, set_up),
+        cmocka_unit_test_setup(lent_place_waits_for_the_device_and_survives_a_restart, set_up),
         cmocka_unit_test_setup(restart_goes_on_where_it_was, set_up),
         cmocka_unit_test_setup(completions_from_before_are_signalled_after_attach, set_up),
         cmocka_unit_test_setup(damaged_persistent_copy_leaves_the_one_before, set_up),
