@@ -284,7 +284,7 @@ enum status vm_disk_eject(struct toolstack *ts, struct vm *vm, uint32_t place, c
     enum status status = judge(OK, ERR_EXIST, "it is empty", "drive", error);
 
     change_begin(ts, vm, place);
-    if (vm->steps & step_disk(place))
+    if (vm->steps & (step_disk(place) | step_ram(place)))
         status = volume_take_out(ts, vm, place, error);
     if (status == ERR_EXIST && is_known)
         status = OK;
