@@ -93,7 +93,7 @@ enum status session_open(struct blkdrv *drv, uint32_t session, const char *name,
 /* vmm_stays: the place is free when its vmm has let go of the frames; else at once. */
 enum status session_close(struct blkdrv *drv, uint32_t session, bool vmm_stays, char *error,
                           size_t error_bytes) BH_NODISCARD;
-/* The vmm with this badge has no frames but those of its open session. */
+/* The vmm with this badge has no frames. */
 void session_let_go(struct blkdrv *drv, uint64_t badge);
 /* The open session of this badge, or NULL. */
 struct client *session_find(struct blkdrv *drv, uint64_t badge);

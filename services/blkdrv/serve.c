@@ -92,7 +92,10 @@ void blk_on_pool(struct rpc_call *call, const bh_BlkPoolRequest *request, bh_Blk
     struct client *client = session_find(drv, call->badge);
 
     caps_drop(call);
-    reply->status = !client ? ERR_EXIST : request->first >= BLK_POOL_PAGES ? ERR_ARG : OK;
+    if (!client || client_number(drv, client) != request->place)
+        reply->status = ERR_EXIST; /* it was closed, and perhaps another one opened, since Attach */
+    else
+        reply->status = request->first >= BLK_POOL_PAGES ? ERR_ARG : OK;
     if (reply->status != OK)
         return;
     for (uint32_t page = request->first; page < BLK_POOL_PAGES && call->out_count < POOL_AT_ONCE; page++)

@@ -132,7 +132,7 @@ void session_end_if_idle(struct blkdrv *drv, struct client *client)
     drv->again = CLIENTS_ALL;
 }
 
-/* What was lent is back. */
+/* What was lent is back.  Was anything? */
 static bool lent_back(struct blkdrv *drv, uint64_t badge)
 {
     bool any = false;
@@ -140,7 +140,7 @@ static bool lent_back(struct blkdrv *drv, uint64_t badge)
     for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
         struct client *client = &drv->clients[i];
 
-        if (client->session != badge || (client->state != CLIENT_LENT && client->state != CLIENT_CLOSING))
+        if (client->state == CLIENT_FREE || client->session != badge)
             continue;
         any |= client->lent;
         client->lent = false;

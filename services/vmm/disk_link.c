@@ -58,10 +58,10 @@ static enum status frame_map(struct vblk *disk, uint32_t index, slot_t frame)
     return bh_map(frame, disk->ipa + (uint64_t)index * BLK_PAGE_BYTES, RIGHT_READ | RIGHT_WRITE);
 }
 
-static enum status pool_map(struct vblk *disk)
+static enum status pool_map(struct vblk *disk, uint32_t place)
 {
     for (uint32_t first = 0; first < BLK_POOL_PAGES;) {
-        bh_BlkPoolRequest request = {.first = first};
+        bh_BlkPoolRequest request = {.first = first, .place = place};
         bh_BlkPoolReply reply;
         struct rpc_caps caps = {0};
         enum status status = blk_rpc_pool(disk->session, &request, &reply, &caps, bh_after_ms(ATTACH_MS));
@@ -123,7 +123,7 @@ static enum status take(struct vblk *disk, const struct disk_news *news)
     disk->driver = news->driver;
     status = frame_map(disk, 0, news->ring);
     if (status == OK)
-        status = pool_map(disk);
+        status = pool_map(disk, news->place);
     if (status == OK)
         status = blk_front_init(&disk->front, (struct blk_ring *)(uintptr_t)disk->ipa);
     if (status != OK) {
@@ -175,19 +175,27 @@ void disk_link_go_on(struct vblk *disk, const struct disk_news *news)
     ring_doorbell(disk);
 }
 
-enum status disk_link_change(struct vblk *disk, const struct disk_news *news)
+static void news_drop(const struct disk_news *news)
+{
+    bh_slot_drop(news->ring);
+    bh_slot_drop(news->driver);
+}
+
+/* What blkdrv said first has shown only that it is another session: a frame that came with it would be one
+ * that we have when we say that we have none. */
+enum status disk_link_change(struct vblk *disk, struct disk_news *news)
 {
     static const bh_BlkDetachRequest request = bh_BlkDetachRequest_init_zero;
     bh_BlkStatus reply;
     enum status status;
 
+    news_drop(news);
     let_go(disk);
+    *news = (struct disk_news){0};
     status = blk_rpc_detach(disk->session, &request, &reply, NULL, bh_after_ms(ATTACH_MS));
     if (status == OK)
         status = (enum status)reply.status;
-    if (status == OK && news->is_open)
-        return take(disk, news);
-    bh_slot_drop(news->ring);
-    bh_slot_drop(news->driver);
-    return status;
+    if (status == OK)
+        status = disk_link_ask(disk, news);
+    return status == OK && news->is_open ? take(disk, news) : status;
 }

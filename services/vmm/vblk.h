@@ -122,6 +122,6 @@ bool disk_link_is_lost(struct vblk *disk);
 enum status disk_link_ask(const struct vblk *disk, struct disk_news *news) BH_NODISCARD;
 bool disk_link_is_same(const struct vblk *disk, const struct disk_news *news);
 void disk_link_go_on(struct vblk *disk, const struct disk_news *news);
-enum status disk_link_change(struct vblk *disk, const struct disk_news *news) BH_NODISCARD;
+enum status disk_link_change(struct vblk *disk, struct disk_news *news) BH_NODISCARD;
 
 #endif

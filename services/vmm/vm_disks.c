@@ -11,7 +11,7 @@
 #include "vm.h"
 
 /* What came of it: in the drive, or asked for again. */
-static void volume_change(struct vm *vm, struct vblk *disk, const struct disk_news *news)
+static void volume_change(struct vm *vm, struct vblk *disk, struct disk_news *news)
 {
     enum status status;
 

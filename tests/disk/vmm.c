@@ -40,6 +40,7 @@ struct disk {
     uint64_t sectors;
     bool writable;
     bool must_attach;
+    uint32_t place;
     uint32_t attached; /* how often */
 };
 
@@ -96,6 +97,7 @@ static enum status attach(struct disk *disk, slot_t *ring)
     disk->doorbell = caps.out[1];
     disk->sectors = reply.sectors;
     disk->writable = reply.writable;
+    disk->place = reply.place;
     disk->attached++;
     disk->must_attach = false;
     *ring = caps.out[0];
@@ -105,7 +107,7 @@ static enum status attach(struct disk *disk, slot_t *ring)
 static void pool_map(struct disk *disk, uint64_t ipa)
 {
     for (uint32_t first = 0; first < BLK_POOL_PAGES;) {
-        bh_BlkPoolRequest request = {.first = first};
+        bh_BlkPoolRequest request = {.first = first, .place = disk->place};
         bh_BlkPoolReply reply;
         struct rpc_caps caps = {0};
 

@@ -671,7 +671,12 @@ static void vmm_that_goes_on_keeps_its_frames_until_it_lets_go(void **state)
     session_let_go(&drv, VM1);
     assert_int_equal(client->state, CLIENT_FREE);
     assert_int_equal(other->state, CLIENT_OPEN);
+    /* It has nothing of the session that is open now either, before it attaches to it again. */
     assert_int_equal(session_close(&drv, VM1, true, error, sizeof(error)), OK);
+    assert_int_equal(other->state, CLIENT_FREE);
+    other = open_and_attach(VM1, "debian2", true, &next);
+    assert_int_equal(session_close(&drv, VM1, true, error, sizeof(error)), OK);
+    assert_int_equal(other->state, CLIENT_LENT);
     assert_int_equal(session_close(&drv, VM1, true, error, sizeof(error)), ERR_EXIST);
     assert_int_equal(session_close(&drv, VM1, false, error, sizeof(error)), OK); /* its vmm is gone */
     assert_int_equal(other->state, CLIENT_FREE);
