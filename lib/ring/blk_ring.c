@@ -150,6 +150,11 @@ void blk_back_start(struct blk_back *back, struct blk_ring *ring, uint32_t gener
     shared_store(&ring->generation, generation);
 }
 
+void blk_back_end(struct blk_back *back)
+{
+    shared_store(&back->ring->generation, ~shared_load(&back->ring->generation));
+}
+
 bool blk_ring_take_request(struct blk_back *back, struct blk_request *copy, uint32_t *position)
 {
     uint32_t put = shared_load(&back->ring->put);

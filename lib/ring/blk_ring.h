@@ -144,6 +144,9 @@ void blk_ring_create(struct blk_ring *ring);
 /* Start on a ring, new or left by an earlier life of the driver; all that is unanswered will be taken. */
 void blk_back_start(struct blk_back *back, struct blk_ring *ring, uint32_t generation);
 
+/* Nothing is taken or answered any more: the front end is to ask again (blk_front_restarted). */
+void blk_back_end(struct blk_back *back);
+
 /* The next unanswered request, copied once; judge the copy with blk_request_check. */
 bool blk_ring_take_request(struct blk_back *back, struct blk_request *copy, uint32_t *position);
 /* OK, or why the request is refused: ERR_ARG (bounds, alignment, pages, op), ERR_RIGHT (read-only). */

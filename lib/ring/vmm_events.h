@@ -8,6 +8,10 @@
 #define VMM_EVENT_POWER 18u  /* press the VM's power key */
 #define VMM_EVENT_REBOOT 19u /* press Ctrl-Alt-Del */
 #define VMM_EVENT_MEMORY 20u /* its target at mem (Mem.Session) is another: the balloon follows */
-#define VMM_EVENTS_TOLD (1ull << VMM_EVENT_POWER | 1ull << VMM_EVENT_REBOOT | 1ull << VMM_EVENT_MEMORY)
+#define VMM_EVENT_DISK0 21u  /* + place: another volume is in that drive, or none (Blk.Attach) */
+#define VMM_EVENT_DISKS 4u
+#define VMM_EVENTS_TOLD                                                                                      \
+    (1ull << VMM_EVENT_POWER | 1ull << VMM_EVENT_REBOOT | 1ull << VMM_EVENT_MEMORY |                         \
+     ((1ull << VMM_EVENT_DISKS) - 1) << VMM_EVENT_DISK0)
 
 #endif

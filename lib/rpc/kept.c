@@ -30,6 +30,13 @@ void kept_start(struct kept *kept, slot_t first, uint32_t slots, uint32_t count,
 
 /* ---- blocks ------------------------------------------------------------------------------------------ */
 
+bool kept_block_exists(const struct kept *kept, uint32_t block)
+{
+    uint64_t address, size_bits;
+
+    return bh_frame_address(kept_frame(kept, block), &address, &size_bits) == OK;
+}
+
 enum status kept_block_resume(const struct kept *kept, uint32_t block)
 {
     return bh_map(kept_frame(kept, block), kept->memory + (uint64_t)block * BLOCK_BYTES,

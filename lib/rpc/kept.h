@@ -16,6 +16,7 @@
 #ifndef BH_RPC_KEPT_H
 #define BH_RPC_KEPT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +49,7 @@ static inline slot_t kept_frame(const struct kept *kept, uint32_t block)
  * says why. */
 enum status kept_block_fetch(const struct kept *kept, uint32_t block, slot_t memory, char *error,
                              size_t error_bytes) BH_NODISCARD;
+bool kept_block_exists(const struct kept *kept, uint32_t block); /* mem has not taken it back */
 /* Map it again after a restart.  ERR_CAP: it is gone. */
 enum status kept_block_resume(const struct kept *kept, uint32_t block) BH_NODISCARD;
 

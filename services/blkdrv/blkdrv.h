@@ -53,6 +53,8 @@ enum client_state {
 struct client {
     enum client_state state;
     uint32_t session;
+    uint32_t serial; /* no other session has had it: one of the same number is another one */
+    bool attached;   /* its ring has begun: before, the vmm may use what is there for an earlier session */
     uint32_t block;  /* its VM's */
     uint8_t *memory; /* its eighth of that */
     bool news;       /* completions that the vmm was not signalled for */
@@ -69,13 +71,16 @@ struct blkdrv {
     struct volume volumes[VOLUMES_MAX]; /* of the disk */
     uint32_t volume_count;
     struct client clients[CLIENTS_MAX];
-    uint32_t generation;    /* of this start, told in every ring */
-    struct copies copies;   /* of the sessions, in the persistent page */
-    clients_t again;        /* they have more to do now */
-    clients_t starved;      /* they wait for room in the device */
-    uint32_t closing_count; /* clients in state CLIENT_CLOSING */
-    uint32_t turn;          /* the client that is served first next time */
-    uint64_t next_check;    /* when the device's age is looked at again */
+    uint8_t
+        block_vms[BLOCKS_MAX]; /* whose each block is, also while no session of it is there; 0: nobody's */
+    uint32_t serial;           /* of the session opened last, over all restarts */
+    uint32_t generation;       /* of this start, told in every ring */
+    struct copies copies;      /* of the sessions, in the persistent page */
+    clients_t again;           /* they have more to do now */
+    clients_t starved;         /* they wait for room in the device */
+    uint32_t closing_count;    /* clients in state CLIENT_CLOSING */
+    uint32_t turn;             /* the client that is served first next time */
+    uint64_t next_check;       /* when the device's age is looked at again */
 };
 
 /* ---- volumes.c ---- */
@@ -106,6 +111,8 @@ enum status session_open(struct blkdrv *drv, uint32_t session, const char *name,
 /* Nothing new starts.  ERR_STATE: requests of it are still in the device, which uses its memory until they
  * come back; then ERR_EXIST. */
 enum status session_close(struct blkdrv *drv, uint32_t session, char *error, size_t error_bytes) BH_NODISCARD;
+/* The vmm starts on its session's ring, or goes on.  ERR_EXIST: it uses the ring of an earlier session. */
+enum status session_attach(struct blkdrv *drv, struct client *client, uint32_t serial) BH_NODISCARD;
 /* The open session of this badge, or NULL. */
 struct client *session_find(struct blkdrv *drv, uint64_t badge);
 /* A closing session whose last request came back. */
@@ -124,14 +131,15 @@ struct persist_session {
     uint8_t client;
     uint8_t writable;
     uint8_t block;
-    uint8_t spare;
+    uint8_t attached;
     uint32_t first; /* chunk of a ram volume */
+    uint32_t serial;
     char volume[VOLUME_NAME_BYTES];
 };
 void persist_save(struct blkdrv *drv);
-/* What the latest good copy says: sessions (at most CLIENTS_MAX) and the generation; 0 and 0 at the first
- * start. */
-uint32_t persist_load(struct blkdrv *drv, struct persist_session *sessions, uint32_t *generation);
+/* What the latest good copy says: sessions (at most CLIENTS_MAX), and in `drv` the generation, the serial and
+ * whose the blocks are; all 0 at the first start. */
+uint32_t persist_load(struct blkdrv *drv, struct persist_session *sessions);
 
 /* ---- io.c: requests ---- */
 /* Take and start what this client has put into its ring. */

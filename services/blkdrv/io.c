@@ -173,7 +173,7 @@ static void requests_take(struct blkdrv *drv, struct client *client)
 void io_pump(struct blkdrv *drv, struct client *client)
 {
     drv->again &= ~CLIENT_BIT(client_number(drv, client));
-    if (client->state != CLIENT_OPEN || must_wait(drv, client))
+    if (client->state != CLIENT_OPEN || !client->attached || must_wait(drv, client))
         return;
     requests_take(drv, client);
     if (client->back.broken && !client->reported) {

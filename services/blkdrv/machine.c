@@ -124,6 +124,11 @@ enum status machine_block_resume(uint32_t block)
     return kept_block_resume(&machine.kept, block);
 }
 
+bool machine_block_exists(uint32_t block)
+{
+    return kept_block_exists(&machine.kept, block);
+}
+
 enum status machine_block_share(uint32_t block)
 {
     enum status status;

@@ -57,6 +57,7 @@ uint32_t machine_stream(void);
 uint8_t *machine_block(uint32_t block);
 enum status machine_block_fetch(uint32_t block, slot_t memory, char *error, size_t error_bytes) BH_NODISCARD;
 enum status machine_block_resume(uint32_t block) BH_NODISCARD;
+bool machine_block_exists(uint32_t block); /* whoever paid for it has not taken it back */
 /* From now on the device sees it, from IOVA_BLOCKS + block * BLK_BLOCK_BYTES on. */
 enum status machine_block_share(uint32_t block) BH_NODISCARD;
 /* Signal the vmm's Notification, which is kept over a restart of ours.  A vmm that is gone needs none. */

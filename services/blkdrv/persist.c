@@ -12,7 +12,9 @@
 
 struct record {
     uint32_t generation;
+    uint32_t serial;
     uint32_t count;
+    uint8_t block_vms[BLOCKS_MAX];
     struct persist_session sessions[CLIENTS_MAX];
 };
 _Static_assert(sizeof(struct copy) + sizeof(struct record) <= COPY_BYTES, "two copies fit two pages");
@@ -23,6 +25,8 @@ void persist_save(struct blkdrv *drv)
 
     memset(record, 0, sizeof(*record));
     record->generation = drv->generation;
+    record->serial = drv->serial;
+    memcpy(record->block_vms, drv->block_vms, sizeof(record->block_vms));
     for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
         const struct client *client = &drv->clients[i];
         struct persist_session *saved = &record->sessions[record->count];
@@ -33,6 +37,8 @@ void persist_save(struct blkdrv *drv)
         saved->client = (uint8_t)i;
         saved->writable = client->limits.writable;
         saved->block = (uint8_t)client->block;
+        saved->serial = client->serial;
+        saved->attached = client->attached;
         saved->first = client->volume.kind == VOLUME_RAM ? (uint32_t)client->volume.first : 0;
         memcpy(saved->volume, client->volume.name, sizeof(saved->volume));
         record->count++;
@@ -40,7 +46,7 @@ void persist_save(struct blkdrv *drv)
     copies_end(&drv->copies, sizeof(*record));
 }
 
-uint32_t persist_load(struct blkdrv *drv, struct persist_session *sessions, uint32_t *generation)
+uint32_t persist_load(struct blkdrv *drv, struct persist_session *sessions)
 {
     const struct record *record;
     uint32_t bytes;
@@ -50,10 +56,13 @@ uint32_t persist_load(struct blkdrv *drv, struct persist_session *sessions, uint
                                   .magic = PERSIST_MAGIC,
                                   .version = PERSIST_VERSION};
     record = copies_load(&drv->copies, &bytes);
-    *generation = 0;
+    drv->generation = drv->serial = 0;
+    memset(drv->block_vms, 0, sizeof(drv->block_vms));
     if (bytes != sizeof(*record) || record->count > CLIENTS_MAX)
         return 0;
-    *generation = record->generation;
+    drv->generation = record->generation;
+    drv->serial = record->serial;
+    memcpy(drv->block_vms, record->block_vms, sizeof(drv->block_vms));
     memcpy(sessions, record->sessions, record->count * sizeof(*sessions));
     for (uint32_t i = 0; i < record->count; i++)
         sessions[i].volume[VOLUME_NAME_BYTES - 1u] = '\0';

@@ -50,7 +50,7 @@ static enum status attach_refuse(struct rpc_call *call, bh_BlkAttachReply *reply
     return status;
 }
 
-static enum status attach(struct rpc_call *call, bh_BlkAttachReply *reply)
+static enum status attach(struct rpc_call *call, uint32_t serial, bh_BlkAttachReply *reply)
 {
     struct blkdrv *drv = call->context;
     struct client *client = session_find(drv, call->badge);
@@ -61,6 +61,9 @@ static enum status attach(struct rpc_call *call, bh_BlkAttachReply *reply)
         return attach_refuse(call, reply, ERR_EXIST, "this session is not open");
     if (call->in_count == 0)
         return attach_refuse(call, reply, ERR_ARG, "the Notification for completions is missing");
+    status = session_attach(drv, client, serial);
+    if (status != OK)
+        return attach_refuse(call, reply, status, "another session is open here");
     doorbell = machine_client_doorbell(client_number(drv, client));
     if (doorbell == 0)
         return attach_refuse(call, reply, ERR_MEM, "no doorbell can be made");
@@ -73,6 +76,8 @@ static enum status attach(struct rpc_call *call, bh_BlkAttachReply *reply)
     reply->writable = client->limits.writable;
     reply->pool_pages = BLK_POOL_PAGES;
     reply->block_bytes = client->limits.align_sectors * BLK_SECTOR_BYTES;
+    reply->serial = client->serial;
+    memcpy(reply->volume, client->volume.name, sizeof(reply->volume));
     call->out[call->out_count++] = machine_block_frame(client->block);
     call->out[call->out_count++] = doorbell;
 
@@ -84,8 +89,7 @@ static enum status attach(struct rpc_call *call, bh_BlkAttachReply *reply)
 
 void blk_on_attach(struct rpc_call *call, const bh_BlkAttachRequest *request, bh_BlkAttachReply *reply)
 {
-    (void)request;
-    reply->status = attach(call, reply);
+    reply->status = attach(call, request->serial, reply);
 }
 
 /* ---- Info: first the disk's volumes, then the sessions ------------------------------------------ */

@@ -4,7 +4,7 @@
  *
  * Always true:  two open sessions of one disk volume are both read-only; a session's number is unique among
  * the open ones; a place is given away again only when nothing of it is in the device.  The sessions of a VM,
- * and no others, share its block.
+ * and no others, share its block; a vmm uses the ring of a session only after it attached to that one.
  */
 #include <stdio.h>
 #include <string.h>
@@ -44,46 +44,48 @@ static struct client *place_find(struct blkdrv *drv)
 
 /* ---- blocks ------------------------------------------------------------------------------------ */
 
-/* The block of this session's VM, while another session of it is there; else BLOCKS_MAX. */
+/* mem took it back with the VM that had it: nobody had to tell us. */
+static bool block_is_there(const struct blkdrv *drv, uint32_t block)
+{
+    return drv->block_vms[block] != 0 && machine_block_exists(block);
+}
+
+/* A VM keeps its block while its drives are empty: its vmm still has it mapped.  BLOCKS_MAX: it has none. */
 static uint32_t block_of_vm(const struct blkdrv *drv, uint32_t session)
-{
-    for (uint32_t i = 0; i < CLIENTS_MAX; i++)
-        if (drv->clients[i].state != CLIENT_FREE && drv->clients[i].session >> 8 == session >> 8)
-            return drv->clients[i].block;
-    return BLOCKS_MAX;
-}
-
-static bool block_is_used(const struct blkdrv *drv, uint32_t block)
-{
-    for (uint32_t i = 0; i < CLIENTS_MAX; i++)
-        if (drv->clients[i].state != CLIENT_FREE && drv->clients[i].block == block)
-            return true;
-    return false;
-}
-
-/* There is a free one for each free place. */
-static uint32_t block_find(const struct blkdrv *drv)
 {
     uint32_t block = 0;
 
-    while (block < BLOCKS_MAX - 1u && block_is_used(drv, block))
+    while (block < BLOCKS_MAX && !(drv->block_vms[block] == session >> 8 && block_is_there(drv, block)))
         block++;
     return block;
 }
 
-static enum status block_open(const struct blkdrv *drv, uint32_t session, slot_t memory, uint32_t *block,
+/* BLOCKS_MAX: all are in use. */
+static uint32_t block_find(const struct blkdrv *drv)
+{
+    uint32_t block = 0;
+
+    while (block < BLOCKS_MAX && block_is_there(drv, block))
+        block++;
+    return block;
+}
+
+static enum status block_open(struct blkdrv *drv, uint32_t session, slot_t memory, uint32_t *block,
                               char *error, size_t error_bytes)
 {
-    char why[100];
-    enum status status;
+    char why[100] = "all places for them are taken";
+    enum status status = ERR_FULL;
 
     *block = block_of_vm(drv, session);
     if (*block != BLOCKS_MAX)
         return OK;
     *block = block_find(drv);
-    status = machine_block_fetch(*block, memory, why, sizeof(why));
+    if (*block != BLOCKS_MAX)
+        status = machine_block_fetch(*block, memory, why, sizeof(why));
     if (status != OK)
         snprintf(error, error_bytes, "the buffers of session 0x%x: %s", session, why);
+    else
+        drv->block_vms[*block] = (uint8_t)(session >> 8);
     return status;
 }
 
@@ -123,9 +125,9 @@ static struct blk_limits limits_of(const struct blkdrv *drv, const struct volume
 static enum status open_check(struct blkdrv *drv, uint32_t session, const char *name, bool writable,
                               char *error, size_t error_bytes)
 {
-    const struct client *other = conflict_find(drv, name, writable);
+    const struct client *other = conflict_find(drv, name, writable), *client = session_find_any(drv, session);
 
-    if (session < SESSION_LEAST) {
+    if (session < SESSION_LEAST || session >> 8 > UINT8_MAX) {
         snprintf(error, error_bytes, "%u cannot be the number of a session", session);
         return ERR_ARG;
     }
@@ -133,7 +135,12 @@ static enum status open_check(struct blkdrv *drv, uint32_t session, const char *
         snprintf(error, error_bytes, "session 0x%x: a VM has at most %u disks", session, BLK_BLOCK_DISKS);
         return ERR_ARG;
     }
-    if (session_find_any(drv, session)) {
+    if (client && client->state == CLIENT_CLOSING) {
+        snprintf(error, error_bytes, "%u requests of session 0x%x are still in the device", client->in_flight,
+                 session);
+        return ERR_STATE;
+    }
+    if (client) {
         snprintf(error, error_bytes, "session 0x%x is open already", session);
         return ERR_STATE;
     }
@@ -151,7 +158,7 @@ static enum status open_check(struct blkdrv *drv, uint32_t session, const char *
 
 /* The memory of a session that may be opened: its block, seen by the device if need be, and a ram volume's.
  */
-static enum status memory_open(const struct blkdrv *drv, uint32_t session, const struct volume *volume,
+static enum status memory_open(struct blkdrv *drv, uint32_t session, const struct volume *volume,
                                const struct paid_from *memory, uint32_t *block, char *error,
                                size_t error_bytes)
 {
@@ -189,13 +196,29 @@ enum status session_open(struct blkdrv *drv, uint32_t session, const char *name,
         return status;
     *client = (struct client){.state = CLIENT_OPEN,
                               .session = session,
+                              .serial = ++drv->serial,
                               .block = block,
                               .memory = session_memory(session, block),
                               .volume = volume,
                               .limits = limits_of(drv, &volume, writable)};
-    struct blk_ring *ring = (struct blk_ring *)client_page(client, 0);
-    blk_ring_create(ring);
-    blk_back_start(&client->back, ring, drv->generation);
+    persist_save(drv);
+    return OK;
+}
+
+static struct blk_ring *client_ring(const struct client *client)
+{
+    return (struct blk_ring *)(void *)client_page(client, 0);
+}
+
+enum status session_attach(struct blkdrv *drv, struct client *client, uint32_t serial)
+{
+    if (serial != 0 && serial != client->serial)
+        return ERR_EXIST;
+    if (client->attached)
+        return OK;
+    blk_ring_create(client_ring(client));
+    blk_back_start(&client->back, client_ring(client), drv->generation);
+    client->attached = true;
     persist_save(drv);
     return OK;
 }
@@ -211,6 +234,18 @@ void session_end_if_idle(struct blkdrv *drv, struct client *client)
     drv->again = CLIENTS_ALL;
 }
 
+/* A vmm that goes on sees by the ring's generation that it has to ask again, if nobody tells it. */
+static void client_end(struct blkdrv *drv, struct client *client)
+{
+    client->state = CLIENT_CLOSING;
+    drv->closing_count++;
+    machine_client_forget(client_number(drv, client));
+    if (client->attached)
+        blk_back_end(&client->back);
+    persist_save(drv);
+    session_end_if_idle(drv, client);
+}
+
 enum status session_close(struct blkdrv *drv, uint32_t session, char *error, size_t error_bytes)
 {
     struct client *client = session_find_any(drv, session);
@@ -219,13 +254,8 @@ enum status session_close(struct blkdrv *drv, uint32_t session, char *error, siz
         snprintf(error, error_bytes, "there is no session 0x%x", session);
         return ERR_EXIST;
     }
-    if (client->state == CLIENT_OPEN) {
-        client->state = CLIENT_CLOSING;
-        drv->closing_count++;
-        machine_client_forget(client_number(drv, client));
-        persist_save(drv);
-        session_end_if_idle(drv, client);
-    }
+    if (client->state == CLIENT_OPEN)
+        client_end(drv, client);
     if (client->state == CLIENT_FREE)
         return OK;
     snprintf(error, error_bytes, "%u requests of session 0x%x are still in the device", client->in_flight,
@@ -259,28 +289,34 @@ static bool has_dma(const struct client *client)
 static bool recover_check(const struct blkdrv *drv, const struct persist_session *saved)
 {
     return saved->client < CLIENTS_MAX && drv->clients[saved->client].state == CLIENT_FREE &&
-           saved->block < BLOCKS_MAX && (saved->session & 0xffu) < BLK_BLOCK_DISKS;
+           saved->block < BLOCKS_MAX && drv->block_vms[saved->block] == saved->session >> 8 &&
+           (saved->session & 0xffu) < BLK_BLOCK_DISKS;
+}
+
+static void blocks_recover(struct blkdrv *drv)
+{
+    for (uint32_t i = 0; i < BLOCKS_MAX; i++)
+        if (drv->block_vms[i] != 0 && machine_block_resume(i) != OK)
+            drv->block_vms[i] = 0;
 }
 
 static void client_recover(struct blkdrv *drv, const struct persist_session *saved)
 {
     struct client *client = &drv->clients[saved->client];
 
-    if (!block_is_used(drv, saved->block) && machine_block_resume(saved->block) != OK) {
-        machine_log("session 0x%x on %s ends: its buffers are gone", saved->session, saved->volume);
-        machine_client_forget(saved->client);
-        return;
-    }
     *client = (struct client){.state = CLIENT_OPEN,
                               .session = saved->session,
+                              .serial = saved->serial,
+                              .attached = saved->attached != 0,
                               .block = saved->block,
                               .memory = session_memory(saved->session, saved->block)};
     volume_recover(drv, saved, &client->volume);
     client->limits = limits_of(drv, &client->volume, saved->writable != 0);
     if (has_dma(client) && machine_block_share(client->block) != OK)
         client->volume.kind = VOLUME_LOST;
-    blk_back_start(&client->back, (struct blk_ring *)client_page(client, 0), drv->generation);
-    client->news = true; /* there may be completions that nobody was told of */
+    if (client->attached)
+        blk_back_start(&client->back, client_ring(client), drv->generation);
+    client->news = client->attached; /* there may be completions that nobody was told of */
     drv->again |= CLIENT_BIT(saved->client);
     machine_log("session 0x%x on %s goes on%s", client->session, client->volume.name,
                 client->volume.kind == VOLUME_LOST ? ", but its volume is lost: its requests fail" : "");
@@ -289,12 +325,15 @@ static void client_recover(struct blkdrv *drv, const struct persist_session *sav
 void session_recover(struct blkdrv *drv)
 {
     static struct persist_session saved[CLIENTS_MAX]; /* too much for a stack */
-    uint32_t count = persist_load(drv, saved, &drv->generation);
+    uint32_t count = persist_load(drv, saved);
 
     drv->generation++;
+    blocks_recover(drv);
     for (uint32_t i = 0; i < count; i++)
         if (recover_check(drv, &saved[i]))
             client_recover(drv, &saved[i]);
+        else
+            machine_log("session 0x%x on %s ends: its buffers are gone", saved[i].session, saved[i].volume);
     for (uint32_t i = 0; i < CLIENTS_MAX; i++)
         if (drv->clients[i].state == CLIENT_FREE)
             machine_client_forget(i);

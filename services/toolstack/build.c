@@ -11,6 +11,7 @@
 
 #include "bh.h"
 #include "blk_rpc.h"
+#include "build.h"
 #include "caps_toolstack.h"
 #include "console_rpc.h"
 #include "image_names.h"
@@ -28,13 +29,9 @@
 #define UNDO_MS 25000u              /* no more tries after that: a service that hangs is waited for in each */
 #define MEM_BLOCK_BYTES 0x200000ull /* mem gives whole pieces of this size */
 
-_Static_assert(sizeof(((bh_VmConfig *)0)->disks) / sizeof(bh_Disk) == VMM_DISKS_MAX, "a slot per disk");
 _Static_assert(sizeof(((bh_VmConfig *)0)->vifs) / sizeof(bh_Vif) == VMM_NETS_MAX, "a slot per interface");
 
-/* The outcome of a request: what the message's way said, then what the server said.  `what` names the
- * resource. */
-static enum status judge(enum status asked, uint32_t answered, const char *text, const char *what,
-                         char *error)
+enum status judge(enum status asked, uint32_t answered, const char *text, const char *what, char *error)
 {
     enum status status = asked == OK ? (enum status)answered : asked;
 
@@ -47,16 +44,6 @@ static enum status judge(enum status asked, uint32_t answered, const char *text,
     return status;
 }
 
-static uint32_t step_disk(uint32_t index)
-{
-    return (uint32_t)STEP_DISK0 << index;
-}
-
-static uint32_t step_ram(uint32_t index)
-{
-    return (uint32_t)STEP_RAM0 << index;
-}
-
 static uint32_t step_net(uint32_t index)
 {
     return (uint32_t)STEP_NET0 << index;
@@ -67,8 +54,7 @@ static uint32_t step_image(uint32_t index)
     return (uint32_t)STEP_IMAGE0 << index;
 }
 
-/* Sessions that were lent for a call, and what came back unasked. */
-static void caps_drop(const struct rpc_caps *caps)
+void caps_drop(const struct rpc_caps *caps)
 {
     for (uint32_t i = 0; i < caps->in_count; i++)
         bh_slot_drop(caps->in[i]);
@@ -76,7 +62,7 @@ static void caps_drop(const struct rpc_caps *caps)
         bh_slot_drop(caps->out[i]);
 }
 
-static void step_begin(struct toolstack *ts, struct vm *vm, uint32_t step)
+void step_begin(struct toolstack *ts, struct vm *vm, uint32_t step)
 {
     vm->steps |= step;
     toolstack_save(ts);
@@ -137,10 +123,8 @@ static enum status vm_open_memory(struct toolstack *ts, struct vm *vm, char *err
     return memory_open(vm, vm->target, error);
 }
 
-/* A block that the VM shares with a driver (lib/rpc/kept.h) is a session of its own at mem; the driver gets
- * it with Open, to fetch the memory for the VM's first disk or interface. */
-static enum status vm_open_block(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t session,
-                                 const char *what, char *error)
+enum status vm_open_block(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t session,
+                          const char *what, char *error)
 {
     bh_MemOpenRequest request = {.vm_id = session, .quota_bytes = MEM_BLOCK_BYTES};
     bh_MemStatus reply;
@@ -150,66 +134,9 @@ static enum status vm_open_block(struct toolstack *ts, struct vm *vm, uint32_t s
     step_begin(ts, vm, step);
     enum status status = mem_rpc_open(CAP_MEM, &request, &reply, NULL, bh_after_ms(ASK_MS));
 
+    if (status == OK && reply.status != OK)
+        vm->steps &= ~step; /* a VM that runs may ask again */
     return judge(status, reply.status, reply.error, what, error);
-}
-
-/* The memory of a ram volume has a session of its own at mem; blkdrv gets it with Blk.Open, to fetch the
- * memory.  A size that makes no sense has none: blkdrv says what is wrong with it. */
-static enum status vm_open_ram(struct toolstack *ts, struct vm *vm, uint32_t index, slot_t *session,
-                               char *error)
-{
-    const bh_Disk *disk = &vm->config.disks[index];
-    bh_MemOpenRequest request = {.vm_id = RAM_VOLUME_SESSION(vm_id(vm), index)};
-    bh_MemStatus reply;
-    char what[64];
-
-    *session = 0;
-    if (!ram_volume_is(disk->volume) || ram_volume_bytes(disk->volume) == 0)
-        return OK;
-    snprintf(what, sizeof what, "disk %s: %s", disk->vdev, disk->volume);
-    request.quota_bytes = ram_volume_quota(ram_volume_bytes(disk->volume));
-    step_begin(ts, vm, step_ram(index));
-    enum status status = mem_rpc_open(CAP_MEM, &request, &reply, NULL, bh_after_ms(ASK_MS));
-
-    status = judge(status, reply.status, reply.error, what, error);
-    if (status == OK)
-        status = judge(memory_session_mint(request.vm_id, session), OK, "", what, error);
-    return status;
-}
-
-/* `ram`: the session at mem of a ram volume, which is dropped; 0: none. */
-static enum status volume_open(struct toolstack *ts, struct vm *vm, uint32_t step,
-                               const bh_BlkOpenRequest *request, slot_t ram, const char *what, char *error)
-{
-    bh_BlkStatus reply;
-    struct rpc_caps caps = {.in_count = ram ? 2 : 1, .in = {0, ram}};
-    enum status status =
-        vm_open_block(ts, vm, STEP_BLK_BLOCK, BLK_BLOCK_SESSION(vm_id(vm)), "disks: memory", error);
-
-    if (status == OK)
-        status = judge(memory_session_mint(BLK_BLOCK_SESSION(vm_id(vm)), &caps.in[0]), OK, "", what, error);
-    if (status == OK) {
-        step_begin(ts, vm, step);
-        status = blk_rpc_open(CAP_BLK, request, &reply, &caps, bh_after_ms(BUILD_MS));
-        status = judge(status, reply.status, reply.error, what, error);
-    }
-    caps_drop(&caps);
-    return status;
-}
-
-static enum status vm_open_disk(struct toolstack *ts, struct vm *vm, uint32_t index, char *error)
-{
-    const bh_Disk *disk = &vm->config.disks[index];
-    bh_BlkOpenRequest request = {.session = vm_id(vm) << 8 | index, .writable = disk->writable};
-    char what[64];
-    slot_t ram;
-    enum status status = vm_open_ram(ts, vm, index, &ram, error);
-
-    if (status != OK)
-        return status;
-    snprintf(request.volume, sizeof request.volume, "%s", disk->volume);
-    snprintf(what, sizeof what, "disk %s", disk->vdev);
-    return volume_open(ts, vm, step_disk(index), &request, ram, what, error);
 }
 
 /* Its vmm reads a kernel or ramdisk that is a volume by itself. */
@@ -217,13 +144,14 @@ static enum status vm_open_image(struct toolstack *ts, struct vm *vm, uint32_t i
 {
     const char *name = vm_image_volume(vm, index);
     bh_BlkOpenRequest request = {.session = vm_id(vm) << 8 | (IMAGE_DISK_FIRST + index)};
+    bool asked;
 
     if (!name)
         return OK;
     if (ram_volume_is(name))
         return judge(OK, ERR_ARG, "an image is a volume of the disk", name, error);
     snprintf(request.volume, sizeof request.volume, "%s", name);
-    return volume_open(ts, vm, step_image(index), &request, 0, index == 0 ? "kernel" : "ramdisk", error);
+    return blk_open(ts, vm, step_image(index), &request, 0, index == 0 ? "kernel" : "ramdisk", &asked, error);
 }
 
 /* The file did not say which network: the first one of the manifest. */
@@ -398,8 +326,8 @@ static enum status vm_build(struct toolstack *ts, struct vm *vm, char *error)
 
     if (status == OK)
         status = vm_open_memory(ts, vm, error);
-    for (uint32_t i = 0; status == OK && i < vm->config.disks_count; i++)
-        status = vm_open_disk(ts, vm, i, error);
+    if (status == OK)
+        status = vm_open_disks(ts, vm, error);
     for (uint32_t i = 0; status == OK && i < VMM_IMAGES_MAX; i++)
         status = vm_open_image(ts, vm, i, error);
     for (uint32_t i = 0; status == OK && i < vm->config.vifs_count; i++)
@@ -445,32 +373,18 @@ enum status vm_create(struct toolstack *ts, struct vm *vm, bool paused, char err
 
 /* ---- undoing ------------------------------------------------------------------------------------ */
 
-static enum status undo_disk(const struct vm *vm, uint32_t index, char *error)
-{
-    bh_BlkCloseRequest request = {.session = vm_id(vm) << 8 | index};
-    bh_BlkStatus reply;
-    enum status status = blk_rpc_close(CAP_BLK, &request, &reply, NULL, bh_after_ms(BUILD_MS));
-
-    return judge(status, reply.status, reply.error, "disk", error);
-}
-
 static enum status undo_image(const struct vm *vm, uint32_t index, char *error)
 {
-    return undo_disk(vm, IMAGE_DISK_FIRST + index, error);
+    return blk_close(vm, IMAGE_DISK_FIRST + index, error);
 }
 
-static enum status memory_close(uint32_t session, const char *what, char *error)
+enum status memory_close(uint32_t session, const char *what, char *error)
 {
     bh_MemCloseRequest request = {.vm_id = session};
     bh_MemStatus reply;
     enum status status = mem_rpc_close(CAP_MEM, &request, &reply, NULL, bh_after_ms(BUILD_MS));
 
     return judge(status, reply.status, reply.error, what, error);
-}
-
-static enum status undo_ram(const struct vm *vm, uint32_t index, char *error)
-{
-    return memory_close(RAM_VOLUME_SESSION(vm_id(vm), index), "disk: memory", error);
 }
 
 static enum status undo_block(const struct vm *vm, uint32_t session, char *error)
@@ -523,10 +437,8 @@ static enum status undo_memory(const struct vm *vm, uint32_t unused, char *error
     return memory_close(vm_id(vm), "memory", error);
 }
 
-/* A service may be restarting just now, or still have requests in a device: try again before giving up aloud.
- */
-static void undo(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t argument,
-                 enum status (*once)(const struct vm *vm, uint32_t argument, char *error))
+void undo(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t argument,
+          enum status (*once)(const struct vm *vm, uint32_t argument, char *error))
 {
     uint64_t deadline = bh_after_ms(UNDO_MS);
     char error[ERROR_BYTES];
@@ -575,11 +487,7 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
 {
     uint64_t begin = bh_now();
 
-    for (uint32_t i = 0; i < VMM_DISKS_MAX; i++) {
-        undo(ts, vm, step_disk(i), i, undo_disk);
-        if (!(vm->steps & step_disk(i))) /* else blkdrv would fault on memory that it still serves from */
-            undo(ts, vm, step_ram(i), i, undo_ram);
-    }
+    vm_close_disks(ts, vm);
     vm_close_images(ts, vm);
     undo(ts, vm, STEP_CONSOLE, keep_focus, undo_console);
     undo(ts, vm, STEP_SCHED, 0, undo_sched);

@@ -2,9 +2,9 @@
 /*
  * grants.c - the sessions of a new vmm: minted here, put into its CSpace by init, not kept
  *
- * Badges (docs/internals.md): the VM's id at mem, sched, console and toolstack; id << 8 | disk index at
- * blkdrv; id << 8 | interface index at netdrv; those of lib/ring/mem_session.h at mem for memory
- * that a driver keeps for it, which it gets for one call.
+ * Badges (docs/internals.md): the VM's id at mem, sched, console and toolstack; id << 8 | drive at blkdrv,
+ * for empty drives too: a session that is not open there can do nothing; id << 8 | interface index at netdrv;
+ * those of lib/ring/mem_session.h at mem for memory that a driver keeps for it, which it gets for one call.
  *
  * Always true:  no session of a vmm outlives vm_grant() in our own CSpace.
  */
@@ -89,7 +89,7 @@ enum status memory_session_mint(uint64_t badge, slot_t *session)
 enum status vm_grant(struct vm *vm, char *error, uint32_t size)
 {
     uint32_t id = vm_id(vm), rw = RIGHT_WRITE | RIGHT_GRANT;
-    uint32_t disks = vm->config.disks_count, nets = vm->config.vifs_count;
+    uint32_t nets = vm->config.vifs_count;
     const struct grant services[] = {
         {CAP_MEM_SESSION, vmm_slots.mem, rw, id},
         {CAP_SCHED_SESSION, vmm_slots.sched, rw, id},
@@ -99,12 +99,12 @@ enum status vm_grant(struct vm *vm, char *error, uint32_t size)
     struct grant volumes[VMM_DISKS_MAX], interfaces[VMM_NETS_MAX];
     enum status status = grants_give(id, services, 4, error, size);
 
-    for (uint32_t i = 0; i < disks; i++)
+    for (uint32_t i = 0; i < VMM_DISKS_MAX; i++)
         volumes[i] = (struct grant){CAP_BLK_SESSION, vmm_slots.disk[i], rw, (uint64_t)id << 8 | i};
     for (uint32_t i = 0; i < nets; i++)
         interfaces[i] = (struct grant){CAP_NET_SESSION, vmm_slots.net[i], rw, (uint64_t)id << 8 | i};
-    if (status == OK && disks > 0)
-        status = grants_give(id, volumes, disks, error, size);
+    if (status == OK)
+        status = grants_give(id, volumes, VMM_DISKS_MAX, error, size);
     for (uint32_t i = 0; status == OK && i < VMM_IMAGES_MAX; i++) {
         const struct grant image = {CAP_BLK_SESSION, vmm_slots.image_volume[i], rw,
                                     (uint64_t)id << 8 | (IMAGE_DISK_FIRST + i)};

@@ -14,6 +14,7 @@
 #include "policy.h"
 #include "sched_rpc.h"
 #include "toolstack.h"
+#include "vdev.h"
 
 #define KIB 1024ull
 #define MIB (1024ull * KIB)
@@ -239,7 +240,7 @@ void info_vm(struct toolstack *ts, const struct vm *vm)
         out_printf(ts, "disk             : %s is %s, %s", config->disks[i].vdev, config->disks[i].volume,
                    config->disks[i].writable ? "writable" : "read-only");
         if (vm->state != VM_OFF)
-            vm_disk_traffic(ts, config->vm_id << 8 | i);
+            vm_disk_traffic(ts, config->vm_id << 8 | vdev_place(config->disks[i].vdev));
         out_printf(ts, "\n");
     }
     vm_nets(ts, vm);

@@ -8,6 +8,7 @@
 #include "caps_toolstack.h"
 #include "mgmt_call.h"
 #include "sched_rpc.h"
+#include "vdev.h"
 
 #define PIN_NONE 0xffu /* idl/vm.proto: sched chooses */
 
@@ -255,30 +256,72 @@ uint32_t mgmt_on_network_detach(struct wire_call *call, const bh_MgmtNetworkDeta
 
 /* ---- disks -------------------------------------------------------------------------------------------- */
 
-static uint32_t disk_refused(struct wire_call *call, const char *text, const char *vdev)
+/* The VM and the drive that are meant.  NULL: *status says what there is not. */
+static struct vm *drive_asked(struct wire_call *call, const char *text, const char *vdev, uint32_t *status)
 {
-    uint32_t status;
-    const struct vm *vm = vm_asked(call, text, &status);
+    struct vm *vm = vm_asked(call, text, status);
 
-    if (!vm)
-        return status;
-    return refuse(
-        call, bh_MgmtStatus_MGMT_NOT_SUPPORTED,
-        "%s: disk %s: a VM's disks are those of its file while it exists: virtio-mmio has no hot plug, and "
-        "blkdrv's sessions keep their volume",
-        vm->config.name, vdev);
+    if (!vm || vdev_place(vdev) < DRIVES_MAX)
+        return vm;
+    *status = refuse(call, bh_MgmtStatus_MGMT_BAD_REQUEST, "%s: disk `%s`: a VM's drives are " DRIVES_WORDS,
+                     vm->config.name, vdev);
+    return NULL;
+}
+
+static uint32_t insertion_judge(struct wire_call *call, struct vm *vm, const bh_Disk *disk)
+{
+    const bh_Disk *there = vm_disk(vm, vdev_place(disk->vdev));
+
+    if (there)
+        return refuse(call, bh_MgmtStatus_MGMT_STATE, "%s: %s has %s in it: detach it first", vm->config.name,
+                      disk->vdev, there->volume);
+    if (vm->state == VM_PRESERVED)
+        return refuse(call, bh_MgmtStatus_MGMT_STATE, "%s: %s", vm->config.name, state_words(vm));
+    if (vm->state != VM_OFF && disk->writable && vm->read_only_drives >> vdev_place(disk->vdev) & 1)
+        return refuse(
+            call, bh_MgmtStatus_MGMT_STATE,
+            "%s: its guest took %s for read-only at its start: attach it read-only, or start the VM again",
+            vm->config.name, disk->vdev);
+    return bh_MgmtStatus_MGMT_OK;
 }
 
 uint32_t mgmt_on_block_attach(struct wire_call *call, const bh_MgmtBlockAttachRequest *request,
                               bh_MgmtVmReply *reply)
 {
-    (void)reply;
-    return disk_refused(call, request->vm, request->disk.vdev);
+    const bh_Disk *disk = &request->disk;
+    char error[ERROR_BYTES];
+    uint32_t status;
+    struct vm *vm = drive_asked(call, request->vm, disk->vdev, &status);
+
+    if (vm)
+        status = insertion_judge(call, vm, disk);
+    if (status != bh_MgmtStatus_MGMT_OK)
+        return status;
+    if (vm_disk_insert(call->context, vm, disk, error) != OK)
+        return refuse(call, bh_MgmtStatus_MGMT_REFUSED, "%s: %s", vm->config.name, error);
+    reply_vm(call, reply, vm);
+    if (vm->state != VM_OFF && !disk->writable && !(vm->read_only_drives >> vdev_place(disk->vdev) & 1))
+        snprintf(reply->text, sizeof reply->text, "%s is read-only: what its guest writes there fails",
+                 disk->vdev);
+    return bh_MgmtStatus_MGMT_OK;
 }
 
 uint32_t mgmt_on_block_detach(struct wire_call *call, const bh_MgmtBlockDetachRequest *request,
                               bh_MgmtVmReply *reply)
 {
-    (void)reply;
-    return disk_refused(call, request->vm, request->vdev);
+    char error[ERROR_BYTES];
+    uint32_t status;
+    struct vm *vm = drive_asked(call, request->vm, request->vdev, &status);
+
+    if (!vm)
+        return status;
+    enum status done = vm_disk_eject(call->context, vm, vdev_place(request->vdev), error);
+
+    if (done == ERR_EXIST)
+        return refuse(call, bh_MgmtStatus_MGMT_NOT_FOUND, "%s: there is no volume in %s", vm->config.name,
+                      request->vdev);
+    if (done != OK)
+        return refuse(call, bh_MgmtStatus_MGMT_REFUSED, "%s: %s: %s", vm->config.name, request->vdev, error);
+    reply_vm(call, reply, vm);
+    return bh_MgmtStatus_MGMT_OK;
 }

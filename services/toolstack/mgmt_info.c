@@ -15,6 +15,7 @@
 #include "init_rpc.h"
 #include "mgmt_call.h"
 #include "text.h"
+#include "vdev.h"
 
 #define LIST_MAX 16u /* idl/mgmt.options */
 #define DMESG_PIECES_MAX 4u
@@ -171,7 +172,7 @@ uint32_t mgmt_on_block_list(struct wire_call *call, const bh_MgmtVmRequest *requ
         snprintf(block->volume, sizeof block->volume, "%s", vm->config.disks[i].volume);
         block->writable = vm->config.disks[i].writable;
         if (vm->state != VM_OFF)
-            block_traffic(vm_id(vm) << 8 | i, block);
+            block_traffic(vm_id(vm) << 8 | vdev_place(block->vdev), block);
     }
     return bh_MgmtStatus_MGMT_OK;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "mgmt_call.h"
+#include "vdev.h"
 
 #define STATS_MAX 4u /* VMs in one answer: idl/mgmt.options */
 _Static_assert(sizeof(((bh_MgmtStats *)0)->vms) / sizeof(bh_MgmtVmStats) == STATS_MAX, "idl/mgmt.options");
@@ -62,7 +63,7 @@ static void disks_describe(const struct vm *vm, bh_MgmtVmStats *out)
     for (uint32_t i = 0; i < vm->config.disks_count; i++) {
         bh_MgmtDiskStats *disk = &out->disks[out->disks_count];
 
-        if (!info_disk_row(vm_id(vm) << 8 | i, &row))
+        if (!info_disk_row(vm_id(vm) << 8 | vdev_place(vm->config.disks[i].vdev), &row))
             continue;
         out->disks_count++;
         snprintf(disk->vdev, sizeof disk->vdev, "%s", vm->config.disks[i].vdev);

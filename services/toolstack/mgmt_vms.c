@@ -63,6 +63,8 @@ static uint32_t config_judge(struct wire_call *call, bh_VmConfig *config, const 
     if (config->cap > 100 * config->vcpus)
         return refuse(call, bh_MgmtStatus_MGMT_BAD_REQUEST, "cap: 0 to %u (100 for each vCPU)",
                       100 * config->vcpus);
+    if (!vm_disks_are_good(config, call->error, sizeof call->error))
+        return bh_MgmtStatus_MGMT_BAD_REQUEST;
     if (config->kernel[0] == 0 || image_is_missing(ts, config->kernel))
         return refuse(call, bh_MgmtStatus_MGMT_NOT_FOUND, "kernel: there is no image `%s`", config->kernel);
     if (image_is_missing(ts, config->ramdisk))

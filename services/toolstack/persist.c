@@ -16,6 +16,7 @@
 #include "copies.h"
 #include "image_memory.h"
 #include "toolstack.h"
+#include "vdev.h"
 
 #define MACHINE_MAGIC 0x4d535442u /* "BTSM" */
 #define VM_MAGIC 0x56535442u      /* "BTSV" */
@@ -45,7 +46,16 @@ struct saved_vm {
     uint16_t target_blocks;
     uint32_t given_pages;
 };
-enum { SAVED_HEARD = 1, SAVED_STOPPING = 2, SAVED_BALLOON = 4 }; /* saved_vm.flags */
+/* saved_vm.flags */
+enum {
+    SAVED_HEARD = 1,
+    SAVED_STOPPING = 2,
+    SAVED_BALLOON = 4,
+    SAVED_CHANGING0 = 1 << 8,
+    SAVED_READ_ONLY0 = 1 << 12
+};
+#define DRIVES_ALL ((1u << DRIVES_MAX) - 1u)
+_Static_assert(DRIVES_MAX <= 4, "a flag for each");
 /* Copies of the machine, then of each VM. */
 #define MACHINE_COPY_BYTES 512u
 #define VM_COPY_BYTES 64u
@@ -154,7 +164,8 @@ static void vm_save(const struct vm *vm, uint32_t index)
                            .is_paused = vm->is_paused,
                            .flags = (vm->is_heard ? SAVED_HEARD : 0u) |
                                     (vm->is_stopping ? SAVED_STOPPING : 0u) |
-                                    (vm->has_balloon ? SAVED_BALLOON : 0u),
+                                    (vm->has_balloon ? SAVED_BALLOON : 0u) | vm->changing * SAVED_CHANGING0 |
+                                    vm->read_only_drives * SAVED_READ_ONLY0,
                            .starts = vm->starts,
                            .started = vm->started,
                            .memory_blocks = (uint16_t)(vm->memory / BLOCK_BYTES),
@@ -184,6 +195,8 @@ static void vm_load(struct vm *vm, uint32_t index)
     vm->is_heard = (was->flags & SAVED_HEARD) != 0;
     vm->is_stopping = (was->flags & SAVED_STOPPING) != 0;
     vm->has_balloon = (was->flags & SAVED_BALLOON) != 0;
+    vm->changing = was->flags / SAVED_CHANGING0 & DRIVES_ALL;
+    vm->read_only_drives = was->flags / SAVED_READ_ONLY0 & DRIVES_ALL;
     vm->starts = was->starts;
     vm->started = was->started;
     vm->memory = was->memory_blocks * BLOCK_BYTES;

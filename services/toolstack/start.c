@@ -162,9 +162,11 @@ static void vms_autostart(struct toolstack *ts)
 /* We died in the middle of something: a half-made VM is unmade; the others go on. */
 static void vms_adopt(struct toolstack *ts)
 {
-    for (uint32_t i = 0; i < ts->vm_count; i++)
+    for (uint32_t i = 0; i < ts->vm_count; i++) {
         if (ts->vms[i].state == VM_BUILDING || (ts->vms[i].state == VM_OFF && ts->vms[i].steps != 0))
             vm_destroy(ts, &ts->vms[i], false);
+        vm_disks_adopt(ts, &ts->vms[i]);
+    }
     out_printf(ts, "toolstack: started again; VMs go on\n");
 }
 

@@ -92,6 +92,20 @@ enum status vm_net_unplug(const struct vm *vm, uint32_t index, char error[ERROR_
 enum status vm_net_replug(const struct vm *vm, uint32_t index, const bh_Vif *vif,
                           char error[ERROR_BYTES]) BH_NODISCARD;
 
+/* ---- disks.c: the volumes in a VM's drives */
+/* Each of them a drive, none twice; else `error` says what is wrong. */
+bool vm_disks_are_good(const bh_VmConfig *config, char *error, uint32_t error_bytes);
+/* What is in the drive at this place (vdev.h); NULL: it is empty. */
+bh_Disk *vm_disk(struct vm *vm, uint32_t place);
+/* Put a volume into an empty drive, or make a drive empty, now and at its next start.  Refused: `error` says
+ * why; ERR_EXIST: it is empty. */
+enum status vm_disk_insert(struct toolstack *ts, struct vm *vm, const bh_Disk *disk,
+                           char error[ERROR_BYTES]) BH_NODISCARD;
+enum status vm_disk_eject(struct toolstack *ts, struct vm *vm, uint32_t place,
+                          char error[ERROR_BYTES]) BH_NODISCARD;
+/* We died: the drives that were just being changed are empty. */
+void vm_disks_adopt(struct toolstack *ts, struct vm *vm);
+
 /* ---- balloon.c: the memory of VMs that run */
 /* From now on it is to have so many bytes; what more it has it gives back when its guest follows.  Refused:
  * `error` says why; ERR_ARG: this many make no sense for it. */

@@ -68,14 +68,16 @@ struct vm {
     uint64_t memory;  /* bytes that it started with */
     uint64_t target;  /* bytes that it is to have of them; 0: all */
     uint32_t steps;
-    bool has_next;            /* ts->next has what it will be at its next start */
-    bool is_record;           /* it came with the boot bundle: known also when it is off */
-    uint32_t starts;          /* how often it was started */
-    uint64_t started;         /* bh_now() at its last start */
-    uint64_t start_us;        /* from there until its guest ran; 0: it has not */
-    uint32_t quick_ends;      /* how often in a row it ended within seconds */
-    enum vm_ending ending;    /* reported, not dealt with yet; of a preserved VM: how it ended */
-    char text[VM_TEXT_BYTES]; /* of that ending; printable */
+    uint32_t changing;         /* bit per drive: its volume is just being changed */
+    uint32_t read_only_drives; /* bit per drive: what its guest's driver takes it for, until its next start */
+    bool has_next;             /* ts->next has what it will be at its next start */
+    bool is_record;            /* it came with the boot bundle: known also when it is off */
+    uint32_t starts;           /* how often it was started */
+    uint64_t started;          /* bh_now() at its last start */
+    uint64_t start_us;         /* from there until its guest ran; 0: it has not */
+    uint32_t quick_ends;       /* how often in a row it ended within seconds */
+    enum vm_ending ending;     /* reported, not dealt with yet; of a preserved VM: how it ended */
+    char text[VM_TEXT_BYTES];  /* of that ending; printable */
 };
 
 static inline uint32_t vm_id(const struct vm *vm)

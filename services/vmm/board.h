@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "vdev.h"
+
 #define BOARD_GICD 0x08000000u
 #define BOARD_GICD_BYTES 0x10000u
 #define BOARD_GICR 0x080a0000u
@@ -39,9 +41,9 @@ enum {
     INTID_VIRTIO0 = 48,
 };
 
-/* Where on the virtio-mmio bus each device sits: disks in the order of the VM's file, the console, network
- * interfaces in the order of the file, the power key, the balloon. */
-#define BOARD_DISKS_MAX 4u
+/* Where on the virtio-mmio bus each device sits: vda to vdd, with a volume in them or empty, the console,
+ * network interfaces in the order of the file, the power key, the balloon. */
+#define BOARD_DISKS_MAX DRIVES_MAX
 #define BOARD_NETS_MAX 4u
 #define BOARD_VIRTIO_CONSOLE BOARD_DISKS_MAX
 #define BOARD_VIRTIO_NET0 (BOARD_VIRTIO_CONSOLE + 1u)

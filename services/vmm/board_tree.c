@@ -256,7 +256,8 @@ enum status board_tree_make(const struct board_facts *facts, void *buffer, uint3
 {
     struct tree t = {buffer, 0};
 
-    note(&t, fdt_create(buffer, (int)bytes));
+    /* Looking whether a property's name is there already costs more than all the rest. */
+    note(&t, fdt_create_with_flags(buffer, (int)bytes, FDT_CREATE_FLAG_NO_NAME_DEDUP));
     note(&t, fdt_finish_reservemap(buffer));
     make_root(&t, facts);
     note(&t, fdt_finish(buffer));

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * disk_link.c - a disk's session at blkdrv: ring, pool, doorbells, and blkdrv's restarts
+ * disk_link.c - a drive's session at blkdrv: ring, pool, doorbells, blkdrv's restarts, another volume
  *
  * Requests that a dead blkdrv left unanswered are still in the ring, and it has kept our Notification; a new
  * Attach after a restart only makes sure.  Ring and pool are an eighth of the block that all disks of this VM
- * share with blkdrv.
+ * share with blkdrv, the same one for each session of this drive: so we say whose ring we use, and blkdrv
+ * does not begin that of another session before we use none.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,30 +23,50 @@ static void drop_all(const struct rpc_caps *caps)
         bh_slot_drop(caps->out[i]);
 }
 
-/* Ask for the block and blkdrv's Notification. */
-static enum status attach(const struct vblk *disk, bh_BlkAttachReply *reply, slot_t *block, slot_t *driver,
-                          char *error, size_t error_bytes)
+static enum status answer_judge(const bh_BlkAttachReply *reply, const struct rpc_caps *caps)
 {
-    bh_BlkAttachRequest request = bh_BlkAttachRequest_init_zero;
-    struct rpc_caps caps = {.in_count = 1, .in = {disk->events}};
-    enum status status = blk_rpc_attach(disk->session, &request, reply, &caps, bh_after_ms(ATTACH_MS));
+    if ((enum status)reply->status != OK)
+        return (enum status)reply->status;
+    return caps->out_count == 2 && reply->pool_pages == BLK_POOL_PAGES ? OK : ERR_PEER;
+}
 
-    if (status != OK) {
-        snprintf(error, error_bytes, "disk %u: Attach: %s", (unsigned)disk->index, bh_status_name(status));
-    } else if ((enum status)reply->status != OK) {
-        status = (enum status)reply->status;
-        snprintf(error, error_bytes, "disk %u: %s", (unsigned)disk->index, reply->error);
-    } else if (caps.out_count != 2 || reply->pool_pages != BLK_POOL_PAGES) {
-        status = ERR_PEER;
-        snprintf(error, error_bytes, "disk %u: blkdrv's ring is not as expected", (unsigned)disk->index);
-    }
+enum status disk_link_ask(const struct vblk *disk, struct disk_news *news)
+{
+    bh_BlkAttachRequest request = {.serial = disk->has_volume ? disk->serial : 0};
+    bh_BlkAttachReply reply;
+    struct rpc_caps caps = {.in_count = 1, .in = {disk->events}};
+    enum status status = blk_rpc_attach(disk->session, &request, &reply, &caps, bh_after_ms(ATTACH_MS));
+
+    *news = (struct disk_news){0};
+    if (status == OK)
+        status = answer_judge(&reply, &caps);
     if (status != OK) {
         drop_all(&caps);
-        return status;
+        return status == ERR_EXIST ? OK : status;
     }
-    *block = caps.out[0];
-    *driver = caps.out[1];
+    *news = (struct disk_news){.is_open = true,
+                               .serial = reply.serial,
+                               .volume = {.sectors = reply.sectors, .writable = reply.writable},
+                               .block = caps.out[0],
+                               .driver = caps.out[1]};
+    snprintf(news->volume.id, sizeof news->volume.id, "%.20s", reply.volume);
     return OK;
+}
+
+static void ring_doorbell(void *context)
+{
+    struct vblk *disk = context;
+
+    if (bh_notification_signal(disk->driver) != OK)
+        disk->must_attach = true;
+}
+
+void disk_link_init(struct vblk *disk, uint32_t index, slot_t events)
+{
+    disk->index = index;
+    disk->session = CAP_BLK0 + index;
+    disk->events = events;
+    disk->link = (struct vblk_link){disk, ring_doorbell};
 }
 
 /* Once, whichever disk brings it first. */
@@ -58,41 +79,39 @@ static enum status block_map(slot_t block, uint64_t *ipa)
     return status;
 }
 
-static void ring_doorbell(void *context)
+/* The drive is empty: nobody looks at what is made here before it says that it has a volume. */
+static enum status take(struct vblk *disk, const struct disk_news *news)
 {
-    struct vblk *disk = context;
+    uint64_t ipa;
+    enum status status = block_map(news->block, &ipa);
 
-    if (bh_notification_signal(disk->driver) != OK)
-        disk->must_attach = true;
-}
-
-enum status disk_link_open(struct vblk *disk, uint32_t index, slot_t events, char *error, size_t error_bytes)
-{
-    bh_BlkAttachReply reply;
-    slot_t block = 0;
-    uint64_t ipa = 0;
-    enum status status;
-
-    disk->index = index;
-    disk->session = CAP_BLK0 + index;
-    disk->events = events;
-    disk->link = (struct vblk_link){disk, ring_doorbell};
-    status = attach(disk, &reply, &block, &disk->driver, error, error_bytes);
-    if (status != OK)
-        return status;
-    status = block_map(block, &ipa);
-    ipa += (uint64_t)index * BLK_DISK_BYTES;
+    ipa += (uint64_t)disk->index * BLK_DISK_BYTES;
     if (status == OK)
         status = blk_front_init(&disk->front, (struct blk_ring *)(uintptr_t)ipa);
     if (status != OK) {
-        snprintf(error, error_bytes, "disk %u: its ring and pool: %s", (unsigned)index,
-                 bh_status_name(status));
+        bh_slot_drop(news->driver);
         return status;
     }
+    disk->driver = news->driver;
     disk->pool = (uint8_t *)(uintptr_t)(ipa + BLK_PAGE_BYTES);
-    disk->sectors = reply.sectors;
-    disk->writable = reply.writable;
+    disk->serial = news->serial;
     return OK;
+}
+
+enum status disk_link_open(struct vblk *disk, char *error, size_t error_bytes)
+{
+    struct disk_news news;
+    enum status status = disk_link_ask(disk, &news);
+
+    if (status == OK)
+        status = news.is_open ? take(disk, &news) : ERR_EXIST;
+    if (status != OK)
+        snprintf(error, error_bytes, "disk %u: its session at blkdrv: %s", (unsigned)disk->index,
+                 bh_status_name(status));
+    disk->has_volume = status == OK;
+    if (status == OK)
+        disk->volume = news.volume;
+    return status;
 }
 
 bool disk_link_is_lost(struct vblk *disk)
@@ -102,24 +121,32 @@ bool disk_link_is_lost(struct vblk *disk)
     return disk->must_attach;
 }
 
-/* The block is the same as before, mapped already. */
-enum status disk_link_ask(const struct vblk *disk, slot_t *driver)
+bool disk_link_is_same(const struct vblk *disk, const struct disk_news *news)
 {
-    bh_BlkAttachReply reply;
-    slot_t block = 0;
-    char error[8];
-    enum status status = attach(disk, &reply, &block, driver, error, sizeof error);
-
-    bh_slot_drop(block);
-    return status;
+    return disk->has_volume && news->is_open && news->serial == disk->serial;
 }
 
-void disk_link_go_on(struct vblk *disk, slot_t driver)
+/* The block is the same as before, mapped already. */
+void disk_link_go_on(struct vblk *disk, const struct disk_news *news)
 {
     slot_t old = disk->driver;
 
-    disk->driver = driver;
+    disk->driver = news->driver;
     disk->must_attach = false;
     bh_slot_drop(old);
+    bh_slot_drop(news->block);
     ring_doorbell(disk);
+}
+
+/* What blkdrv said first may have been of a session that it would not begin. */
+enum status disk_link_change(struct vblk *disk, struct disk_news *news)
+{
+    enum status status;
+
+    bh_slot_drop(news->block);
+    bh_slot_drop(news->driver);
+    bh_slot_drop(disk->driver);
+    disk->driver = 0;
+    status = disk_link_ask(disk, news);
+    return status == OK && news->is_open ? take(disk, news) : status;
 }

@@ -58,9 +58,10 @@ enum status image_volume_open(enum image_volume which, uint64_t *bytes, char *er
         snprintf(error, error_bytes, "its Notification: %s", bh_status_name(status));
         return status;
     }
-    status = disk_link_open(&volume->disk, IMAGE_DISK_FIRST + (uint32_t)which, signal, error, error_bytes);
+    disk_link_init(&volume->disk, IMAGE_DISK_FIRST + (uint32_t)which, signal);
+    status = disk_link_open(&volume->disk, error, error_bytes);
     if (status == OK)
-        *bytes = volume->disk.sectors * BLK_SECTOR_BYTES;
+        *bytes = volume->disk.volume.sectors * BLK_SECTOR_BYTES;
     return status;
 }
 
@@ -102,10 +103,12 @@ static void piece_take(struct volume *volume, struct piece *piece, uint8_t *to)
 
 static void ask_again(struct volume *volume)
 {
-    slot_t driver = 0;
+    struct disk_news news;
 
-    if (disk_link_is_lost(&volume->disk) && disk_link_ask(&volume->disk, &driver) == OK)
-        disk_link_go_on(&volume->disk, driver);
+    if (!disk_link_is_lost(&volume->disk) || disk_link_ask(&volume->disk, &news) != OK)
+        return;
+    if (disk_link_is_same(&volume->disk, &news))
+        disk_link_go_on(&volume->disk, &news);
 }
 
 /* Until a completion came, or blkdrv did. */

@@ -22,6 +22,8 @@ enum { STATUS_OK = 0, STATUS_IOERR = 1, STATUS_UNSUPPORTED = 2 };
 #define F_BLK_SIZE (1ull << 6)
 #define F_FLUSH (1ull << 9)
 
+#define CHUNKS_ALL 0xffffffffu
+
 struct header {
     uint32_t type;
     uint32_t reserved;
@@ -52,7 +54,7 @@ static uint8_t get_id(struct vblk *disk, const struct vring_chain *chain, uint32
     uint32_t room = chain->writable_bytes - 1;
 
     *written = room < VBLK_ID_BYTES ? room : VBLK_ID_BYTES;
-    vring_copy_to(chain, 0, disk->id, *written);
+    vring_copy_to(chain, 0, disk->volume.id, *written);
     return STATUS_OK;
 }
 
@@ -67,7 +69,7 @@ static bool data_is_inside(const struct vblk *disk, uint64_t sector, uint32_t by
 {
     if (bytes == 0 || bytes % BLK_SECTOR_BYTES != 0)
         return false;
-    return sector <= disk->sectors && bytes / BLK_SECTOR_BYTES <= disk->sectors - sector;
+    return sector <= disk->volume.sectors && bytes / BLK_SECTOR_BYTES <= disk->volume.sectors - sector;
 }
 
 /* Judge a request; true: r has work for blkdrv.  Else it is finished, with status and *written data bytes. */
@@ -83,7 +85,7 @@ static bool request_judge(struct vblk *disk, struct vblk_request *r, uint8_t *st
     case TYPE_IN:
     case TYPE_OUT:
         *status = STATUS_IOERR;
-        if (header.type == TYPE_OUT && !disk->writable)
+        if (header.type == TYPE_OUT && !disk->volume.writable)
             return false;
         r->bytes = data_bytes(&r->chain, header.type);
         if (!data_is_inside(disk, r->sector, r->bytes))
@@ -94,8 +96,9 @@ static bool request_judge(struct vblk *disk, struct vblk_request *r, uint8_t *st
                                                           : BLK_WRITE_FUA;
         return true;
     case TYPE_FLUSH:
+        *status = STATUS_IOERR;
         r->op = BLK_FLUSH;
-        return true;
+        return disk->has_volume;
     case TYPE_GET_ID:
         *status = get_id(disk, &r->chain, written);
         return false;
@@ -303,6 +306,11 @@ void vblk_pump(struct vblk *disk)
 {
     bool will_be_kicked = false;
 
+    if (!disk->has_volume) {
+        requests_take(disk);
+        virtio_mmio_used(&disk->virtio, 0);
+        return;
+    }
     blk_front_awake(&disk->front);
     do {
         complete(disk);
@@ -315,7 +323,7 @@ void vblk_pump(struct vblk *disk)
 
 bool vblk_is_busy(const struct vblk *disk)
 {
-    return disk->front.outstanding != 0;
+    return disk->has_volume && disk->front.outstanding != 0;
 }
 
 static void on_ready(struct virtio_mmio *v)
@@ -329,16 +337,19 @@ static void on_kick(struct virtio_mmio *v, uint32_t queue)
     vblk_pump(v->device);
 }
 
-/* Let go of the guest's buffers.  What blkdrv has of it goes on; nobody hears the answer. */
-static void on_reset(struct virtio_mmio *v)
+static void requests_forget(struct vblk *disk)
 {
-    struct vblk *disk = v->device;
-
     for (uint32_t i = 0; i < VBLK_REQUESTS; i++)
         disk->requests[i].in_use = false;
     for (uint32_t i = 0; i < VBLK_CHUNKS; i++)
         disk->chunks[i].request = VBLK_NO_REQUEST;
     disk->order_count = 0;
+}
+
+/* Let go of the guest's buffers.  What blkdrv has of it goes on; nobody hears the answer. */
+static void on_reset(struct virtio_mmio *v)
+{
+    requests_forget(v->device);
 }
 
 static const struct virtio_kind vblk_kind = {
@@ -350,10 +361,38 @@ static const struct virtio_kind vblk_kind = {
     .reset = on_reset,
 };
 
-void vblk_init(struct vblk *disk)
+/* 5.2.5: the capacity is the one thing of the configuration that changes. */
+static void capacity_set(struct vblk *disk)
+{
+    memcpy(disk->virtio.config + offsetof(struct config, capacity), &disk->volume.sectors,
+           sizeof disk->volume.sectors);
+}
+
+void vblk_eject(struct vblk *disk)
+{
+    disk->has_volume = false;
+    disk->volume = (struct vblk_volume){0};
+    for (uint32_t i = 0; i < VBLK_REQUESTS; i++)
+        if (disk->requests[i].in_use)
+            request_finish(disk, &disk->requests[i].chain, STATUS_IOERR, 0);
+    requests_forget(disk);
+    virtio_mmio_used(&disk->virtio, 0);
+    capacity_set(disk);
+    virtio_mmio_config_changed(&disk->virtio);
+}
+
+void vblk_insert(struct vblk *disk, const struct vblk_volume *volume)
+{
+    disk->has_volume = true;
+    disk->volume = *volume;
+    disk->chunks_free = CHUNKS_ALL;
+    capacity_set(disk);
+    virtio_mmio_config_changed(&disk->virtio);
+}
+
+void vblk_init(struct vblk *disk, bool read_only)
 {
     struct config config = {
-        .capacity = disk->sectors,
         .seg_max = VRING_SEGMENTS_MAX - 2,
         .blk_size = BLK_SECTOR_BYTES,
     };
@@ -364,11 +403,12 @@ void vblk_init(struct vblk *disk)
     /* No indirect descriptors: the queue holds more requests than we take at a time, and a driver that may
      * use them allocates a table for each request. */
     v->features = F_SEG_MAX | F_BLK_SIZE | F_FLUSH;
-    if (!disk->writable)
+    if (read_only)
         v->features |= F_RO;
     memcpy(v->config, &config, sizeof config);
     v->config_bytes = sizeof config;
-    disk->chunks_free = 0xffffffffu;
-    on_reset(v);
+    capacity_set(disk);
+    disk->chunks_free = CHUNKS_ALL;
+    requests_forget(disk);
     virtio_mmio_init(v);
 }

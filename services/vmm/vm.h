@@ -92,7 +92,6 @@ struct vm {
     struct vrtc rtc;
     struct vwatchdog watchdog;
     uint64_t watchdog_rests; /* it is not looked at before */
-    uint32_t disk_count;
     struct vblk disks[BOARD_DISKS_MAX];
     uint32_t net_count;
     struct vnet nets[BOARD_NETS_MAX];
@@ -138,6 +137,9 @@ bool vm_balloon_create(struct vm *vm);
 void vm_balloon_run(struct vm *vm);  /* what the balloon wants of the main thread */
 void vm_balloon_look(struct vm *vm); /* at times: the target, what failed, what the toolstack is told */
 void vm_balloon_target_changed(struct vm *vm);
+/* vm_disks.c: blkdrv has another volume for this drive, or none; see whether it does. */
+void vm_disk_changed(struct vm *vm, struct vblk *disk);
+void vm_disk_look(struct vm *vm, struct vblk *disk);
 void vm_vcpus_create(struct vm *vm); /* vm_vcpus.c */
 void vm_vcpu_reset(struct vm *vm, uint32_t index, uint64_t entry, uint64_t argument);
 void vm_vcpus_suspend(struct vm *vm);

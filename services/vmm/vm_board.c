@@ -10,6 +10,7 @@
 #include "image_names.h"
 #include "image_volume.h"
 #include "owed.h"
+#include "vdev.h"
 #include "vm.h"
 
 static void line_set(void *context, bool is_asserted)
@@ -123,22 +124,37 @@ static void virtio_pulse(struct vm *vm, uint32_t place, struct virtio_mmio *v)
     v->hear = line_hear;
 }
 
-static void disks_create(struct vm *vm)
+/* What its file says of a drive; NULL: it is empty. */
+static const bh_Disk *disk_of(const struct vm *vm, uint32_t place)
+{
+    for (uint32_t i = 0; i < vm->config.disks_count; i++)
+        if (vdev_place(vm->config.disks[i].vdev) == place)
+            return &vm->config.disks[i];
+    return NULL;
+}
+
+/* A volume that is not there any more was detached since the toolstack opened it. */
+static void disk_fill(struct vm *vm, struct vblk *disk, const bh_Disk *config)
 {
     char error[LOADER_ERROR_MAX];
+    enum status status = disk_link_open(disk, error, sizeof error);
 
-    vm->disk_count = vm->config.disks_count;
-    for (uint32_t i = 0; i < vm->disk_count; i++) {
+    if (status != OK && status != ERR_EXIST)
+        vm_refuse(vm, "%s (%s)", error, config->volume);
+}
+
+static void disks_create(struct vm *vm)
+{
+    for (uint32_t i = 0; i < BOARD_DISKS_MAX; i++) {
         struct vblk *disk = &vm->disks[i];
-        const bh_Disk *config = &vm->config.disks[i];
+        const bh_Disk *config = disk_of(vm, i);
 
-        if (disk_link_open(disk, i, vm_event_mint(EVENT_BLK0 + i), error, sizeof error) != OK)
-            vm_refuse(vm, "%s (%s)", error, config->volume);
-        disk->writable = disk->writable && config->writable;
-        snprintf(disk->id, sizeof disk->id, "%.20s", config->volume);
+        disk_link_init(disk, i, vm_event_mint(EVENT_BLK0 + i));
+        if (config)
+            disk_fill(vm, disk, config);
         virtio_plug(vm, i, &disk->virtio);
         virtio_pulse(vm, i, &disk->virtio);
-        vblk_init(disk);
+        vblk_init(disk, config && !config->writable);
     }
 }
 

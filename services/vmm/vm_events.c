@@ -51,18 +51,6 @@ static void wire_renew(struct vm *vm)
         wire_go_on(&vm->wire, &news);
 }
 
-static void disk_renew(struct vm *vm, struct vblk *disk)
-{
-    slot_t driver = 0;
-    enum status status;
-
-    vm_unlock(vm);
-    status = disk_link_ask(disk, &driver);
-    bh_lock_take(&vm->lock);
-    if (status == OK)
-        disk_link_go_on(disk, driver);
-}
-
 static void net_renew(struct vm *vm, struct vnet *net)
 {
     struct net_news news = net_link_begin(net);
@@ -110,8 +98,8 @@ static void plan_next_look(struct vm *vm)
 {
     uint32_t ms = vm->rtc.mask != 0 ? 1000 : IDLE_LOOK_MS;
 
-    for (uint32_t i = 0; i < vm->disk_count; i++) {
-        if (vblk_is_busy(&vm->disks[i]))
+    for (uint32_t i = 0; i < BOARD_DISKS_MAX; i++) {
+        if (vblk_is_busy(&vm->disks[i]) || vm->disks[i].must_attach)
             ms = BLK_RESTART_CHECK_MS;
     }
     for (uint32_t i = 0; i < vm->net_count; i++) {
@@ -198,7 +186,9 @@ static void watchdog_look(struct vm *vm)
 
 void vm_events(struct vm *vm, uint64_t bits)
 {
-    for (uint32_t i = 0; i < vm->disk_count; i++) {
+    for (uint32_t i = 0; i < BOARD_DISKS_MAX; i++) {
+        if ((bits >> (VMM_EVENT_DISK0 + i) & 1) != 0)
+            vm_disk_changed(vm, &vm->disks[i]);
         if ((bits >> (EVENT_BLK0 + i) & 1) != 0)
             vblk_pump(&vm->disks[i]);
     }
@@ -224,15 +214,8 @@ void vm_events(struct vm *vm, uint64_t bits)
 
 void vm_look_around(struct vm *vm)
 {
-    for (uint32_t i = 0; i < vm->disk_count; i++) {
-        struct vblk *disk = &vm->disks[i];
-
-        if (vblk_is_busy(disk)) {
-            if (disk_link_is_lost(disk))
-                disk_renew(vm, disk);
-            vblk_pump(disk);
-        }
-    }
+    for (uint32_t i = 0; i < BOARD_DISKS_MAX; i++)
+        vm_disk_look(vm, &vm->disks[i]);
     for (uint32_t i = 0; i < vm->net_count; i++)
         net_look(vm, &vm->nets[i]);
     vm_console_pump(vm);

@@ -170,6 +170,13 @@ def test_rename_and_what_the_machine_cannot_do_is_said(tmp_path):
         assert host.refused("vcpu-pin", "other", "0", "0-3")[0] == "refused"
         assert host.refused("vcpu-pin", "other", "x", "0", status=2)[0] == "usage"
         assert host.refused("block-attach", "other", "phy:a,sda,w")[1].startswith("command line: disk: ")
+        assert host.bh("block-attach", "other", "phy:ram:2M", "vdb", "w") == "other: disk attached\n"
+        assert host.refused("block-attach", "other", "ram:4M,vdb,w") == ("state", "other: vdb has ram:2M in it: detach it first")
+        assert [(b["vdev"], b["volume"]) for b in host.json("block-list", "other")["vms"][0]["blocks"]] == [("vdb", "ram:2M")]
+        assert [disk["vdev"] for disk in host.json("dominfo", "other")["config"]["disks"]] == ["vdb"]
+        assert host.json("block-detach", "other", "vdb")["vms"][0]["unchanged"] is False
+        assert host.refused("block-detach", "other", "vdb") == ("not_found", "other: there is no volume in vdb")
+        assert host.refused("block-detach", "other", "sdb")[1] == "block-detach: 'sdb' is no drive of a VM's: vda to vdd are"
         assert host.refused("network-attach", "other", "bridge=br0", "vlan=5000")[1].startswith("command line: vif: ")
         assert host.refused("network-detach", "other", "02:00:00:00:00:01")[0] == "not_found"
 

@@ -140,6 +140,73 @@ def refusal_of(client, verb, name):
         return refusal.text
 
 
+def attach(client, volume, vdev, writable=True):
+    return client.call("BlockAttach", vm="debian1", disk={"volume": volume, "vdev": vdev, "writable": writable})
+
+
+def blocks(client):
+    return {b.vdev: (b.volume, b.writable, b.sectors > 0) for b in client.call("BlockList", vm="debian1").blocks}
+
+
+def in_the_drive(shell, vdev, is_there=True):
+    """Wait until the guest's kernel says so: drives that are empty are not among its partitions."""
+    shell.run(f"{'until' if is_there else 'while'} grep -q {vdev} /proc/partitions; do sleep 0.1; done")
+
+
+def volumes_are_refused_by_their_names(client):
+    for status, text, volume, vdev in [
+        ("MGMT_STATE", "vda has debian1 in it: detach it first", "scratch", "vda"),
+        ("MGMT_BAD_REQUEST", "a VM's drives are vda to vdd", "debian2", "sda"),
+        ("MGMT_REFUSED", "disk vdc: volume scratch is in use for writing by VM 16", "scratch", "vdc"),
+        ("MGMT_REFUSED", "disk vdc: no volume nowhere; the disk has debian1", "nowhere", "vdc"),
+        ("MGMT_REFUSED", "disk vdc: ram:64G: memory of 65536 MiB asked for", "ram:64G", "vdc"),
+        ("MGMT_REFUSED", "ram:9: expected ram:SIZE", "ram:9", "vdc"),
+    ]:
+        refused(client, "BlockAttach", status, text, vm="debian1", disk={"volume": volume, "vdev": vdev, "writable": True})
+    refused(client, "BlockDetach", "MGMT_NOT_FOUND", "there is no volume in vdc", vm="debian1", vdev="vdc")
+
+
+def a_volume_goes_from_one_to_another_and_comes_back(client, shell):
+    attach(client, "scratch", "vdb")
+    volumes_are_refused_by_their_names(client)
+    in_the_drive(shell, "vdb")
+    shell.run("dmesg | grep -q 'vdb. new size: 524288'")
+    shell.run("mkfs.ext4 -q /dev/vdb && mount /dev/vdb /mnt && echo kept > /mnt/file && sync")
+    shell.run("(dd if=/dev/zero of=/mnt/big bs=256k oflag=direct; echo dd $? > /root/dd) > /dev/null 2>&1 & :")
+    shell.run("while [ ! -e /mnt/big ]; do :; done")
+    client.call("BlockDetach", vm="debian1", vdev="vdb")
+    other = config("other", client.call("VmInfo", vm="debian1").config.kernel, memory_bytes=64 * MIB,
+                   disks=[{"volume": "scratch", "vdev": "vdb", "writable": True}])
+    client.call("Create", config=other, paused=True)  # the volume is free at once
+    assert blocks(client) == {"vda": ("debian1", True, True)}
+    shell.run("while [ ! -e /root/dd ]; do sleep 0.1; done; grep -x 'dd 1' /root/dd")
+    in_the_drive(shell, "vdb", False)
+    assert shell.try_run("dd if=/dev/vdb of=/dev/null count=1 iflag=direct 2>&1 | grep '^1+'")[1] != 0
+    shell.run("umount /mnt")
+    refused(client, "BlockAttach", "MGMT_REFUSED", "volume scratch is in use for writing by VM", vm="debian1",
+            disk={"volume": "scratch", "vdev": "vdb", "writable": True})
+    client.call("Destroy", vm="other")
+    attach(client, "scratch", "vdb")
+    in_the_drive(shell, "vdb")
+    shell.run("mount /dev/vdb /mnt && grep -x kept /mnt/file && umount /mnt")
+
+
+def drives_take_memory_and_what_can_only_be_read(client, shell):
+    attach(client, "ram:64M", "vdd")
+    in_the_drive(shell, "vdd")
+    shell.run("mkfs.ext4 -q /dev/vdd && mount /dev/vdd /mnt && head -c 20M /dev/urandom > /mnt/x && sha256sum /mnt/x > /sum && umount /mnt")
+    shell.run("echo 3 > /proc/sys/vm/drop_caches; mount /dev/vdd /mnt && sha256sum -c /sum && umount /mnt")
+    assert "what its guest writes there fails" in attach(client, "debian2", "vdc", False).text
+    in_the_drive(shell, "vdc")
+    shell.run("mount -o ro,noload /dev/vdc /mnt && test -d /mnt/etc && umount /mnt")
+    assert shell.try_run("dd if=/dev/zero of=/dev/vdc bs=4k count=1 oflag=direct")[1] == 1
+    client.call("BlockDetach", vm="debian1", vdev="vdc")
+    for _ in range(20):  # more than blkdrv has places
+        attach(client, "ram:2M", "vdc")
+        client.call("BlockDetach", vm="debian1", vdev="vdc")
+    in_the_drive(shell, "vdc", False)
+
+
 def test_debian_shuts_down_and_reboots_when_asked(tmp_path, path):
     disk = copy_disk(tmp_path / "disk.img")
     debian = vm_file(tmp_path / "debian1.cfg", name="debian1", memory=512, extra="console=ttyAMA0 root=/dev/vda rw",
@@ -150,12 +217,21 @@ def test_debian_shuts_down_and_reboots_when_asked(tmp_path, path):
             pytest.skip("build/guests/disk.img was made before acpid came into guests/linux/make-rootfs: delete it")
         shell.run("touch /was-here; sync")
         with Client(path) as client:
+            shell.run("dmesg -n 1")
+            a_volume_goes_from_one_to_another_and_comes_back(client, shell)
+            drives_take_memory_and_what_can_only_be_read(client, shell)
             ask_when_heard(client, "Reboot", "debian1")
             shell = machine.shell()
             shell.run("test -e /was-here && pidof acpid")
+            # What is in its drives is lasting.
+            assert blocks(client) == {"vda": ("debian1", True, True), "vdb": ("scratch", True, True), "vdd": ("ram:64M", True, True)}
+            shell.run("mount /dev/vdb /mnt && grep -x kept /mnt/file && umount /mnt")
+            client.call("BlockDetach", vm="debian1", vdev="vdb")
+            in_the_drive(shell, "vdb", False)
             ask_when_heard(client, "Shutdown", "debian1")
             wait_for(lambda: vm_of(client, "debian1").state == pb.MGMT_VM_OFF)
             assert client.machine().memory_free == client.machine().memory_total
+            assert client.machine().memory_sessions == 0
 
 
 # ---- created paused

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What a client changes of VMs that are there: their time, their interfaces and disks, their configuration."""
 
+import subprocess
+import time
+
 import pytest
 
 from machine import TOP, Machine, vm_file
@@ -119,10 +122,31 @@ def test_weight_cap_and_pins_are_those_of_the_next_start_too(tmp_path, path):
             assert "vCPU 0 is pinned to pCPU 7" in refusal.value.text
 
 
-def test_interface_is_detached_and_plugged_in_elsewhere(tmp_path, path):
+def disk_of(path, *volumes):
+    """An image with these volumes of 8 MiB."""
+    with open(path, "wb") as file:
+        file.truncate((8 * len(volumes) + 4) << 20)
+    words = [word for i, name in enumerate(volumes) for word in ("-n", f"{i + 1}:0:+8M", "-c", f"{i + 1}:{name}")]
+    subprocess.run(["sgdisk", *words, path], check=True, stdout=subprocess.DEVNULL)
+    return path
+
+
+def eventually(call, *arguments, **fields):
+    """While a service is restarting a client is told so: it says it again."""
+    for _ in range(20):
+        try:
+            return call(*arguments, **fields)
+        except Refused as refusal:
+            assert refusal.status == "MGMT_LOST" or "ERR_PEER" in refusal.text or "ERR_TIME" in refusal.text, refusal
+            time.sleep(0.5)
+    raise AssertionError(arguments)
+
+
+def test_interface_and_volumes_are_detached_and_plugged_in_elsewhere(tmp_path, path):
     mac = bytes([0, 0x16, 0x3E, 1, 2, 3])
-    file = vm_file(tmp_path / "vm1.cfg", more="vif = ['mac=00:16:3e:01:02:03,bridge=nat0']")
-    with Machine("--socket", path, "--append-options", "crash=netdrv,toolstack:20000:2:5000", file, timeout=300) as machine:
+    file = vm_file(tmp_path / "vm1.cfg", more="vif = ['mac=00:16:3e:01:02:03,bridge=nat0']", disk=["phy:one,vda,w"])
+    crash = "crash=netdrv,toolstack,blkdrv:20000:3:5000"
+    with Machine("--socket", path, "--append-options", crash, file, timeout=300, disk=disk_of(tmp_path / "disk.img", "one", "two")) as machine:
         machine.leave_console()
         with Client(path) as client:
             console = client.console("vm1")
@@ -145,6 +169,22 @@ def test_interface_is_detached_and_plugged_in_elsewhere(tmp_path, path):
                     assert refusal.status == "MGMT_LOST"
                     return False
 
+            def in_guest(command):
+                """A command that succeeds sooner or later."""
+                nonlocal count
+                count += 1
+                console.type(f"until {command}; do sleep 0.1; done; echo seen''{count}\n")
+                console.expect(f"seen{count}", 60)
+
+            def volume(vdev):
+                return {b.vdev: b.volume for b in eventually(client.call, "BlockList", vm="vm1").blocks}.get(vdev)
+
+            in_guest("dmesg -n 1; echo one first > /dev/vda && sync")
+            client.call("BlockDetach", vm="vm1", vdev="vda")
+            client.call("BlockAttach", vm="vm1", disk={"vdev": "vdb", "volume": "one", "writable": True})
+            client.call("BlockAttach", vm="vm1", disk={"vdev": "vda", "volume": "two", "writable": True})
+            in_guest("head -c 9 /dev/vdb | grep -qx 'one first'")
+            in_guest("dd if=/dev/zero of=/dev/vda bs=64k count=1 conv=fsync 2> /dev/null")
             console.type("ip link set eth0 up\n")
             carrier(1)
             refused(client, "NetworkAttach", "MGMT_NOT_SUPPORTED", "has no detached interface: only those of its file", vm="vm1")
@@ -158,6 +198,15 @@ def test_interface_is_detached_and_plugged_in_elsewhere(tmp_path, path):
             machine.expect("toolstack faulted", timeout=90)
             wait_for(is_still_detached)
             refused(client, "NetworkAttach", "MGMT_REFUSED", "there is no network nowhere", vm="vm1", vif={"mac": bytes(6), "bridge": "nowhere"})
+            # The toolstack that restarted knows what is where, and the blkdrv that did goes on; both go on with changes.
+            assert volume("vdb") == "one" and volume("vda") == "two"
+            eventually(client.call, "BlockDetach", vm="vm1", vdev="vda")
+            machine.expect("blkdrv faulted", timeout=90)
+            in_guest("echo 3 > /proc/sys/vm/drop_caches; head -c 9 /dev/vdb | grep -qx 'one first'")
+            eventually(client.call, "BlockDetach", vm="vm1", vdev="vdb")
+            eventually(client.call, "BlockAttach", vm="vm1", disk={"vdev": "vdd", "volume": "one"})
+            in_guest("head -c 9 /dev/vdd | grep -qx 'one first'")
+            assert volume("vdd") == "one" and volume("vda") is None and volume("vdb") is None
             client.call("NetworkAttach", vm="vm1", vif={"mac": bytes(6), "bridge": "br0"})
             carrier(1)
             assert interface().link and interface().network == "br0" and interface().mac == mac
@@ -169,6 +218,10 @@ def test_interface_is_detached_and_plugged_in_elsewhere(tmp_path, path):
             assert not interface().link
             client.call("NetworkAttach", vm="vm1", vif={"mac": mac})
             assert interface().link and interface().network == "br0"
+            assert volume("vdd") == "one"
+            client.call("Destroy", vm="vm1")
+            assert client.machine().memory_free == client.machine().memory_total
+            assert client.machine().memory_sessions == 0
 
 
 def test_configuration_is_the_new_one_from_the_next_start_on(tmp_path, path):
@@ -213,9 +266,34 @@ def test_configuration_is_the_new_one_from_the_next_start_on(tmp_path, path):
             client.console("known").expect("echo is up")
 
 
-def test_what_cannot_be_changed_is_refused_with_its_reason(tmp_path, path):
+def test_drives_of_a_vm_that_is_off_are_those_of_its_next_start(tmp_path, path):
     with Managed(tmp_path, path):
         with Client(path) as client:
-            refused(client, "BlockDetach", "MGMT_NOT_SUPPORTED", "known: disk vda: a VM's disks are those of its file", vm="known", vdev="vda")
-            refused(client, "BlockAttach", "MGMT_NOT_SUPPORTED", "no hot plug", vm="known", disk={"vdev": "vdb", "volume": "data"})
+            def blocks():
+                return [(b.vdev, b.volume, b.writable, b.sectors) for b in client.call("BlockList", vm="known").blocks]
+
+            before = client.machine()
+            refused(client, "BlockDetach", "MGMT_NOT_FOUND", "known: there is no volume in vda", vm="known", vdev="vda")
+            refused(client, "BlockAttach", "MGMT_BAD_REQUEST", "known: disk `vde`: a VM's drives are vda to vdd", vm="known", disk={"vdev": "vde", "volume": "ram:2M"})
             refused(client, "BlockAttach", "MGMT_NOT_FOUND", "nobody", vm="nobody", disk={"vdev": "vdb"})
+            client.call("BlockAttach", vm="known", disk={"vdev": "vdb", "volume": "ram:2M"})
+            refused(client, "BlockAttach", "MGMT_STATE", "vdb has ram:2M in it", vm="known", disk={"vdev": "vdb", "volume": "ram:4M"})
+            assert blocks() == [("vdb", "ram:2M", False, 0)]
+            client.call("Start", vm="known")
+            client.console("known").expect("echo is up")
+            assert blocks() == [("vdb", "ram:2M", False, 4096)]
+            # What its guest's driver was told at its start stays: read-only.
+            client.call("BlockDetach", vm="known", vdev="vdb")
+            refused(client, "BlockAttach", "MGMT_STATE", "took vdb for read-only at its start", vm="known", disk={"vdev": "vdb", "volume": "ram:4M", "writable": True})
+            assert client.call("BlockAttach", vm="known", disk={"vdev": "vdb", "volume": "ram:4M"}).text == ""
+            client.call("BlockAttach", vm="known", disk={"vdev": "vda", "volume": "ram:6M", "writable": True})
+            assert blocks() == [("vda", "ram:6M", True, 12288), ("vdb", "ram:4M", False, 8192)]
+            client.call("Destroy", vm="known")
+            client.call("BlockDetach", vm="known", vdev="vdb")
+            assert blocks() == [("vda", "ram:6M", True, 0)]
+            now = client.machine()
+            assert (now.memory_free, now.memory_sessions) == (before.memory_free, before.memory_sessions)
+            bad = pb.MgmtCreateRequest(config={"name": "far", "kernel": ECHO, "memory_bytes": 8 << 20, "vcpus": 1, "disks": [{"vdev": "vda", "volume": "ram:2M"}] * 2})
+            with pytest.raises(Refused) as refusal:
+                client.call("Create", bad)
+            assert (refusal.value.status, refusal.value.text) == ("MGMT_BAD_REQUEST", "disk vda: it is there twice")

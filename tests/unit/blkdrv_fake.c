@@ -304,14 +304,19 @@ enum status machine_block_fetch(uint32_t block, slot_t memory, char *text, size_
     }
     memset(blocks[block], 0, sizeof(blocks[block]));
     fake.block_shared[block] = false;
+    fake.block_exists[block] = true;
     fake.fetched++;
     return OK;
 }
 
 enum status machine_block_resume(uint32_t block)
 {
-    (void)block;
-    return fake.blocks_gone ? ERR_CAP : OK;
+    return fake.block_exists[block] ? OK : ERR_CAP;
+}
+
+bool machine_block_exists(uint32_t block)
+{
+    return fake.block_exists[block];
 }
 
 enum status machine_block_share(uint32_t block)

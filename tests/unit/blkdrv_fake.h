@@ -26,7 +26,7 @@ struct fake {
     uint32_t logs;
     char last_log[240];
     uint32_t fetched; /* blocks */
-    bool blocks_gone; /* what a restart finds of them */
+    bool block_exists[BLOCKS_MAX];
 
     /* the device */
     uint8_t disk[FAKE_SECTORS * 512];

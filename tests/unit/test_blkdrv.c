@@ -58,6 +58,7 @@ static struct client *attach(uint32_t session, struct blk_front *front)
     struct client *client = session_find(&drv, session);
 
     assert_non_null(client);
+    assert_int_equal(session_attach(&drv, client, 0), OK);
     client->news = true;
     assert_int_equal(blk_front_init(front, client->back.ring), OK);
     return client;
@@ -255,6 +256,7 @@ static void places_run_out_and_come_back(void **state)
     for (uint32_t i = 0; i < CLIENTS_MAX; i++)
         assert_int_equal(open_volume(VM1 + (i << 8), "debian1", false), OK);
     assert_int_equal(open_volume(VM1 + (CLIENTS_MAX << 8), "debian1", false), ERR_FULL);
+    fake.block_exists[session_find(&drv, VM3)->block] = false; /* it ends: mem takes its memory back, too */
     assert_int_equal(session_close(&drv, VM3, error, sizeof(error)), OK);
     assert_int_equal(open_volume(VM1 + (CLIENTS_MAX << 8), "debian1", false), OK);
 }
@@ -746,10 +748,9 @@ static void session_whose_buffers_are_gone_ends_with_a_restart(void **state)
     (void)state;
     assert_int_equal(open_volume(VM1, "debian1", true), OK);
     fake_restart();
-    fake.blocks_gone = true;
+    memset(fake.block_exists, 0, sizeof(fake.block_exists));
     driver_start();
     assert_null(session_find(&drv, VM1));
-    fake.blocks_gone = false;
     assert_int_equal(open_volume(VM1, "debian1", true), OK);
 }
 
@@ -769,6 +770,62 @@ static void disks_of_a_vm_share_a_block_and_those_of_others_do_not(void **state)
     assert_int_not_equal(a->block, c->block);
     assert_ptr_equal(b->memory, a->memory + 5 * BLK_DISK_BYTES);
     assert_int_equal(open_volume(VM1 + 8, "debian1", false), ERR_ARG);
+}
+
+static void vms_block_stays_while_its_drives_are_empty(void **state)
+{
+    struct blk_front front;
+    struct client *client = open_and_attach(VM1, "debian1", true, &front);
+    uint32_t block = client->block;
+
+    (void)state;
+    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
+    assert_true(blk_front_restarted(&front)); /* its vmm sees that it has to ask */
+    assert_int_equal(open_volume(VM2, "debian1", true), OK);
+    assert_int_not_equal(session_find(&drv, VM2)->block, block);
+    fake_restart();
+    driver_start();
+    assert_int_equal(open_volume(VM1, "debian2", true), OK);
+    assert_int_equal(session_find(&drv, VM1)->block, block);
+    assert_int_equal(fake.fetched, 2);
+    /* mem took it back with the VM: the next one of that number has another. */
+    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
+    fake.block_exists[block] = false;
+    assert_int_equal(open_volume(VM1, "debian2", true), OK);
+    assert_int_equal(fake.fetched, 3);
+}
+
+/* The vmm has not heard yet that another volume is in its drive: what it asks of the old one must not be done
+ * with the new one. */
+static void ring_begins_only_when_its_vmm_uses_no_other(void **state)
+{
+    struct blk_front front, next;
+    uint32_t serial = open_and_attach(VM1, "debian1", true, &front)->serial;
+    struct client *client;
+
+    (void)state;
+    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
+    assert_int_equal(open_volume(VM1, "debian2", true), OK);
+    client = session_find(&drv, VM1);
+    assert_int_not_equal(client->serial, serial);
+    assert_int_equal(put(&front, BLK_WRITE, 0, 8, 1), OK);
+    settle();
+    expect_none(&front);
+    assert_int_equal(session_attach(&drv, client, serial), ERR_EXIST);
+    settle();
+    fake_restart();
+    driver_start(); /* nor after a restart */
+    settle();
+    assert_int_equal(fake.writes, 0);
+    client = attach(VM1, &next);
+    assert_int_equal(put(&next, BLK_WRITE, 0, 8, 2), OK);
+    settle();
+    expect(&next, 2, OK);
+    assert_int_equal(fake.writes, 1);
+    assert_int_equal(session_attach(&drv, client, client->serial), OK); /* again: it goes on */
+    assert_int_equal(put(&next, BLK_READ, 0, 8, 3), OK);
+    settle();
+    expect(&next, 3, OK);
 }
 
 static void session_without_buffers_is_refused_and_nothing_stays(void **state)
@@ -976,6 +1033,8 @@ int main(void)
         cmocka_unit_test_setup(ram_volume_keeps_its_contents_over_a_restart, set_up),
         cmocka_unit_test_setup(memory_of_no_volume_is_let_go_of_after_a_restart, set_up),
         cmocka_unit_test_setup(disks_of_a_vm_share_a_block_and_those_of_others_do_not, set_up),
+        cmocka_unit_test_setup(vms_block_stays_while_its_drives_are_empty, set_up),
+        cmocka_unit_test_setup(ring_begins_only_when_its_vmm_uses_no_other, set_up),
         cmocka_unit_test_setup(session_without_buffers_is_refused_and_nothing_stays, set_up),
         cmocka_unit_test_setup(session_whose_buffers_are_gone_ends_with_a_restart, set_up),
         cmocka_unit_test_setup(ram_volume_lost_in_a_restart_is_closed_without_a_trace, set_up),

@@ -39,25 +39,37 @@ static void drive(uint32_t features)
 
 #define F_FLUSH (1u << 9)
 
-static int set_up(void **state)
+/* As disk_link.c does it when there is a session. */
+static void session_make(void)
 {
-    (void)state;
-    memset(&disk, 0, sizeof disk);
     memset(&shared, 0, sizeof shared);
     memset(pool, 0, sizeof pool);
     blk_ring_create(&shared.ring);
     blk_back_start(&back, &shared.ring, 1);
     assert_int_equal(blk_front_init(&disk.front, &shared.ring), OK);
     disk.pool = pool;
+}
+
+/* Ring and pool of a closed session are not mapped: whoever touches them faults. */
+static void session_end(void)
+{
+    disk.front.ring = NULL;
+    disk.pool = NULL;
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    memset(&disk, 0, sizeof disk);
+    session_make();
     disk.link = (struct vblk_link){NULL, ring_doorbell};
-    disk.sectors = SECTORS;
-    disk.writable = true;
-    strcpy(disk.id, "debian1");
+    disk.has_volume = true;
+    disk.volume = (struct vblk_volume){.sectors = SECTORS, .writable = true, .id = "debian1"};
     disk.virtio.ram = &ram;
     disk.virtio.shown = shown;
     disk.virtio.interrupt = interrupt;
     driven = &disk.virtio;
-    vblk_init(&disk);
+    vblk_init(&disk, false);
     interrupts = doorbells = 0;
     drive(F_FLUSH);
     return 0;
@@ -278,7 +290,7 @@ static void requests_outside_the_disk_fail(void **state)
 static void a_read_only_disk_refuses_writes(void **state)
 {
     (void)state;
-    disk.writable = false;
+    disk.volume.writable = false;
     ask(1, 0, 512, false);
     expect_given(1, 1);
     nothing_at_blkdrv();
@@ -336,6 +348,120 @@ static void a_restarted_blkdrv_finds_the_request(void **state)
     assert_int_equal(at_blkdrv(&position).sector, 5);
     answer(position, OK);
     expect_given(1, 0);
+}
+
+static uint64_t capacity(void)
+{
+    return virtio_mmio_read(&disk.virtio, 0x100, 8);
+}
+
+static void a_volume_that_goes_fails_what_was_asked_and_what_follows(void **state)
+{
+    uint32_t generation = mmio_read(0xfc), position;
+
+    (void)state;
+    ask(0, 0, 20 * BLK_PAGE_BYTES, true); /* more than the pool: one part is with blkdrv, one waits */
+    (void)at_blkdrv(&position);
+    mmio(0x64, 3);
+    interrupts = 0;
+    vblk_eject(&disk);
+    session_end();
+    expect_given(1, 1);
+    assert_int_equal(capacity(), 0);
+    assert_int_equal(mmio_read(0x60), 3); /* used buffers, configuration */
+    assert_int_equal(interrupts, 2);
+    assert_int_not_equal(mmio_read(0xfc), generation);
+    expect_shown();
+    assert_false(vblk_is_busy(&disk));
+    ask(0, 0, 512, true);
+    expect_given(2, 1);
+    ask(1, 0, 512, false);
+    expect_given(3, 1);
+    ask(4, 0, 0, false);
+    expect_given(4, 1);
+    *at(DATA) = 'x';
+    ask(8, 0, 20, true);
+    expect_given(5, 0);
+    assert_int_equal(*at(DATA), 0);
+    vblk_pump(&disk); /* a completion that was signalled before */
+    assert_int_equal(doorbells, 1);
+}
+
+static void another_volume_is_told_and_serves_at_once(void **state)
+{
+    const struct vblk_volume volume = {.sectors = 3 * SECTORS, .writable = true, .id = "scratch"};
+    uint32_t position;
+
+    (void)state;
+    ask(0, 0, 4096, true);
+    vblk_eject(&disk);
+    session_end();
+    mmio(0x64, 3);
+    session_make();
+    vblk_insert(&disk, &volume);
+    assert_int_equal(capacity(), 3 * SECTORS);
+    assert_int_equal(mmio_read(0x60), 2);
+    expect_shown();
+    ask(0, 2 * SECTORS, 16 * BLK_PAGE_BYTES, true); /* all of the pool, and its slots, are there again */
+    struct blk_request r = at_blkdrv(&position);
+    assert_int_equal(r.sector, 2 * SECTORS);
+    assert_int_equal(r.count, 16 * 8);
+    answer(position, OK);
+    expect_given(2, 0);
+}
+
+static void a_read_only_volume_in_a_writable_drive_refuses_writes(void **state)
+{
+    const struct vblk_volume volume = {.sectors = SECTORS};
+    uint32_t position;
+
+    (void)state;
+    vblk_eject(&disk);
+    vblk_insert(&disk, &volume);
+    assert_int_equal(mmio_read(0x10) & 1u << 5, 0); /* what the driver was offered stays */
+    ask(1, 0, 512, false);
+    expect_given(1, 1);
+    ask(0, 0, 512, true);
+    answer((at_blkdrv(&position), position), OK);
+    expect_given(2, 0);
+}
+
+static void volumes_change_without_a_driver_too(void **state)
+{
+    const struct vblk_volume volume = {.sectors = 7, .writable = true};
+
+    (void)state;
+    mmio(0x70, 0);
+    interrupts = 0;
+    vblk_eject(&disk);
+    assert_int_equal(capacity(), 0);
+    vblk_insert(&disk, &volume);
+    assert_int_equal(capacity(), 7);
+    assert_int_equal(interrupts, 0);
+    drive(F_FLUSH);
+    ask(8, 0, 20, true);
+    expect_given(1, 0);
+}
+
+static void a_driver_that_broke_its_queue_hears_nothing_of_it(void **state)
+{
+    uint32_t position;
+
+    (void)state;
+    ask(0, 0, 4096, true);
+    (void)at_blkdrv(&position);
+    descriptor(0, 0, 16, 0, 0);
+    make_available(0);
+    mmio(0x50, 0);
+    mmio(0x64, 3);
+    interrupts = 0;
+    vblk_eject(&disk);
+    session_end();
+    assert_int_equal(interrupts, 0);
+    assert_int_equal(mmio_read(0x70) & VIRTIO_NEEDS_RESET, VIRTIO_NEEDS_RESET);
+    drive(F_FLUSH);
+    ask(0, 0, 512, true);
+    expect_given(1, 1);
 }
 
 static void more_requests_than_slots_all_finish(void **state)
@@ -410,6 +536,11 @@ int main(void)
         cmocka_unit_test_setup(a_chain_without_a_status_needs_reset, set_up),
         cmocka_unit_test_setup(after_a_reset_old_answers_touch_nothing, set_up),
         cmocka_unit_test_setup(a_restarted_blkdrv_finds_the_request, set_up),
+        cmocka_unit_test_setup(a_volume_that_goes_fails_what_was_asked_and_what_follows, set_up),
+        cmocka_unit_test_setup(another_volume_is_told_and_serves_at_once, set_up),
+        cmocka_unit_test_setup(a_read_only_volume_in_a_writable_drive_refuses_writes, set_up),
+        cmocka_unit_test_setup(volumes_change_without_a_driver_too, set_up),
+        cmocka_unit_test_setup(a_driver_that_broke_its_queue_hears_nothing_of_it, set_up),
         cmocka_unit_test_setup(more_requests_than_slots_all_finish, set_up),
         cmocka_unit_test_setup(features_that_were_not_offered_are_refused, set_up),
         cmocka_unit_test_setup(every_register_and_width_is_safe, set_up),

@@ -70,7 +70,7 @@ void listen_remove(void)
 {
     if (own_path && getpid() == own_pid)
         unlink(own_path);
-    own_path = NULL;
+    own_pid = 0; /* another machine may have that path from now on */
 }
 
 static struct sockaddr_un address_of(const char *path)

@@ -14,6 +14,7 @@
 
 #include "fail.h"
 #include "options.h"
+#include "vdev.h"
 
 #define RAM "ram:"
 
@@ -23,8 +24,8 @@ static const char *place_refused(const libxl_device_disk *disk)
         return "phy:LABEL,VDEV,MODE is needed";
     if (disk->pdev_path[0] == '/')
         return "volumes are partitions of the machine's disk, by label, not paths: phy:LABEL,VDEV,MODE";
-    if (strlen(disk->vdev) != 3 || strncmp(disk->vdev, "vd", 2) || disk->vdev[2] < 'a' || disk->vdev[2] > 'd')
-        return "the device must be one of vda to vdd: disks are virtio's, and so the guest calls them";
+    if (vdev_place(disk->vdev) == DRIVES_MAX)
+        return "the device must be one of " DRIVES_WORDS ": disks are virtio's, and so the guest calls them";
     return NULL;
 }
 

@@ -15,6 +15,7 @@
 #include "mgmt_json.h"
 #include "print.h"
 #include "results.h"
+#include "vdev.h"
 #include "verbs.h"
 #include "vmfile.h"
 #include "vms.h"
@@ -160,8 +161,12 @@ const struct verb verb_block_attach = {
     .name = "block-attach",
     .group = GROUP_DEVICES,
     .arguments = "VM phy:VOLUME VDEV MODE",
-    .summary = "plug a disk in",
-    .text = "Or the last three in one word, with commas, as in a VM's file: phy:data,vdb,w.",
+    .summary = "put a volume into a drive",
+    .text =
+        "Or the last three in one word, with commas, as in a VM's file: phy:data,vdb,w or ram:64M,vdb,w. "
+        "Every "
+        "VM has the drives vda to vdd; the one that is named must be empty. It is in force at once, and from "
+        "the VM's next start on.",
     .least = 2,
     .most = 4,
     .asks = true,
@@ -173,8 +178,8 @@ static int block_detach(const struct args *args)
     bh_MgmtBlockDetachRequest request = bh_MgmtBlockDetachRequest_init_zero;
 
     vm_word(request.vm, args->words[0]);
-    if (strlen(args->words[1]) >= sizeof(request.vdev))
-        fail("block-detach: '%s' is no disk of a VM's: vda to vdd are", args->words[1]);
+    if (vdev_place(args->words[1]) == DRIVES_MAX)
+        fail("block-detach: '%s' is no drive of a VM's: " DRIVES_WORDS " are", args->words[1]);
     snprintf(request.vdev, sizeof(request.vdev), "%s", args->words[1]);
     return result_of(args, "disk detached", MGMT_METHOD_BLOCK_DETACH, &request);
 }
@@ -183,7 +188,10 @@ const struct verb verb_block_detach = {
     .name = "block-detach",
     .group = GROUP_DEVICES,
     .arguments = "VM VDEV",
-    .summary = "pull a disk out",
+    .summary = "take the volume out of a drive",
+    .text = "What the guest asks of it then fails; the volume is free for other VMs at once. It is in force "
+            "from the "
+            "VM's next start on, too.",
     .least = 2,
     .most = 2,
     .asks = true,
