@@ -197,8 +197,7 @@ static enum status close_patiently(struct toolstack *ts, const struct vm *vm, ui
 {
     enum status status = blk_close(vm, place, error);
 
-    for (uint32_t tries = 1;
-         tries < CLOSE_TRIES && status != OK && status != ERR_EXIST && status != ERR_STATE; tries++) {
+    for (uint32_t tries = 1; tries < CLOSE_TRIES && status == ERR_PEER; tries++) {
         toolstack_pause(ts, CLOSE_PAUSE_MS);
         status = blk_close(vm, place, error);
     }

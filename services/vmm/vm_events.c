@@ -12,6 +12,7 @@
 #include "sched_rpc.h"
 #include "vm.h"
 
+#define DISKS_ALL ((1u << BOARD_DISKS_MAX) - 1u)
 #define IDLE_LOOK_MS 2000u
 #define WATCHDOG_ASK_MS 20u /* at least between two questions to sched, however a guest sets its watchdog */
 #define WATCHDOG_AGAIN_MS 1000u /* a paused VM's, or when sched does not answer */
@@ -186,12 +187,10 @@ static void watchdog_look(struct vm *vm)
 
 void vm_events(struct vm *vm, uint64_t bits)
 {
-    for (uint32_t i = 0; i < BOARD_DISKS_MAX; i++) {
-        if ((bits >> (VMM_EVENT_DISK0 + i) & 1) != 0)
-            vm_disk_changed(vm, &vm->disks[i]);
-        if ((bits >> (EVENT_BLK0 + i) & 1) != 0)
-            vblk_pump(&vm->disks[i]);
-    }
+    for (uint64_t left = bits >> VMM_EVENT_DISK0 & DISKS_ALL; left != 0; left &= left - 1)
+        vm_disk_changed(vm, &vm->disks[__builtin_ctzll(left)]);
+    for (uint64_t left = bits >> EVENT_BLK0 & DISKS_ALL; left != 0; left &= left - 1)
+        vblk_pump(&vm->disks[__builtin_ctzll(left)]);
     for (uint32_t i = 0; i < vm->net_count; i++) {
         if ((bits >> (EVENT_NET0 + i) & 1) != 0)
             net_look(vm, &vm->nets[i]);
@@ -208,7 +207,7 @@ void vm_events(struct vm *vm, uint64_t bits)
         vm_balloon_run(vm);
     if (vm->is_ending)
         vm_end(vm, vm->ending, "");
-    if ((bits >> EVENT_BLK0 & ((1u << BOARD_DISKS_MAX) - 1)) != 0)
+    if ((bits >> EVENT_BLK0 & DISKS_ALL) != 0)
         vm_look_soon(vm);
 }
 

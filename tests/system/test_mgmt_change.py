@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What a client changes of VMs that are there: their time, their interfaces and disks, their configuration."""
 
+import random
 import subprocess
 import time
 
@@ -220,6 +221,45 @@ def test_interface_and_volumes_are_detached_and_plugged_in_elsewhere(tmp_path, p
             assert interface().link and interface().network == "br0"
             assert volume("vdd") == "one"
             client.call("Destroy", vm="vm1")
+            assert client.machine().memory_free == client.machine().memory_total
+            assert client.machine().memory_sessions == 0
+
+
+READERS = ("dmesg -n 1; (while :; do for d in a b c d; do dd if=/dev/vd$d of=/dev/null bs=64k iflag=direct; "
+           "dd if=/dev/zero of=/dev/vd$d bs=64k count=2 oflag=direct; done; done) > /dev/null 2>&1 & echo be''gun\n")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("services", ["blkdrv", "toolstack", "mem,blkdrv,toolstack"])
+def test_volumes_come_and_go_all_the_time_while_services_die(tmp_path, path, services):
+    """As fast as they can be asked for, under a guest that uses all its drives: it goes on, and nothing is left of it."""
+    file = vm_file(tmp_path / "vm1.cfg", disk=["phy:one,vda,w"])
+    crash = f"crash={services}:9000:10:2600"
+    with Machine("--socket", path, "--append-options", crash, file, timeout=300, disk=disk_of(tmp_path / "disk.img", "one", "two")) as machine:
+        machine.leave_console()
+        with Client(path) as client:
+            console = client.console("vm1")
+            console.expect("# ", 120)
+            console.type(READERS)
+            console.expect("begun")
+            random.seed(services)
+            done = 0
+            end = time.monotonic() + 40
+            while time.monotonic() < end:
+                vdev = "vd" + random.choice("abcd")
+                try:
+                    if random.random() < .5:
+                        client.call("BlockDetach", vm="vm1", vdev=vdev)
+                    else:
+                        volume = random.choice(["one", "two", "ram:2M", "ram:6M"])
+                        client.call("BlockAttach", vm="vm1", disk={"vdev": vdev, "volume": volume, "writable": True})
+                    done += 1
+                except Refused:
+                    pass
+            assert done > 100
+            console.type("kill $!; echo al''ive\n")
+            console.expect("alive", 60)
+            eventually(client.call, "Destroy", vm="vm1")
             assert client.machine().memory_free == client.machine().memory_total
             assert client.machine().memory_sessions == 0
 
