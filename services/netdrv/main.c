@@ -27,7 +27,7 @@ static uint64_t deadline_of(struct netdrv *drv, bool more)
 
 static _Noreturn void serve(struct netdrv *drv)
 {
-    struct bh_msg msg;
+    struct bh_msg msg = {0};
 
     for (;;) {
         bool more = work_pass(drv);
