@@ -126,6 +126,7 @@ struct netdrv {
     uint32_t timed;       /* bit per port: somebody waits for it, or it for the clock; perhaps no longer */
     uint32_t turn;        /* the port that is served first next time */
     uint64_t now_us, now_ms;
+    uint64_t waits_us, waits_until; /* main.c: a work_next_us(), and the deadline that was made of it */
     uint64_t next_tick_ms;
 };
 
