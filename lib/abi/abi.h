@@ -183,7 +183,7 @@ enum {
     PLAN_ELASTIC = 1, /* header: refill as soon as no runnable entry has slice left */
     PLAN_NOTIFY = 2,  /* header: signal the bound Notification at each epoch end */
     PLAN_CAPPED = 1,  /* entry: waits for the epoch's true end */
-    PLAN_TURNS = 2,   /* entry: of those with this flag the one that was called last (BADGE_URGENT) goes first */
+    PLAN_TURNS = 2,   /* entry: of those with it the one called last (BADGE_URGENT) goes first */
 };
 struct plan_entry {
     slot_t sc; /* SchedContext in the caller's CSpace, on this Dispatcher's pCPU */

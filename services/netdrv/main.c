@@ -10,24 +10,23 @@
 /* Mostly it is the one of last time: the kernel has a timer for it already. */
 static uint64_t deadline_of(struct netdrv *drv, bool more)
 {
-    static uint64_t last_us, last_deadline;
     uint64_t next_us = more ? 0 : work_next_us(drv);
 
     if (next_us == NEVER)
         return BH_FOREVER;
     if (next_us <= drv->now_us)
         return 0;
-    if (next_us != last_us) {
+    if (next_us != drv->waits_us) {
         work_clock(drv);
-        last_us = next_us;
-        last_deadline = next_us <= drv->now_us ? 0 : bh_after_ms((next_us - drv->now_us + 999u) / 1000u);
+        drv->waits_us = next_us;
+        drv->waits_until = next_us <= drv->now_us ? 0 : bh_after_ms((next_us - drv->now_us + 999u) / 1000u);
     }
-    return last_deadline;
+    return drv->waits_until;
 }
 
 static _Noreturn void serve(struct netdrv *drv)
 {
-    struct bh_msg msg;
+    struct bh_msg msg = {0};
 
     for (;;) {
         bool more = work_pass(drv);

@@ -134,6 +134,7 @@ struct netdrv {
     ports_t timed;        /* somebody waits for them, or they for the clock; perhaps no longer */
     uint32_t turn;        /* the port that is served first next time */
     uint64_t now_us, now_ms;
+    uint64_t waits_us, waits_until; /* main.c: a work_next_us(), and the deadline that was made of it */
     uint64_t next_tick_ms;
 };
 

@@ -93,7 +93,7 @@ static enum status wait_next(struct vm *v, slot_t exits, bool answers, struct bh
 static _Noreturn void serve(struct vm *v)
 {
     slot_t exits = v->vcpus[0].exits;
-    struct bh_msg m;
+    struct bh_msg m = {0};
     enum status status;
 
     bh_lock_take(&v->lock);

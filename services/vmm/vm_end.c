@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "caps_vmm.h"
+#include "owed.h"
 #include "toolstack_rpc.h"
 #include "vm.h"
 
@@ -97,6 +98,7 @@ void vm_end_ask(struct vm *vm, bh_VmEventKind kind)
 void vm_end(struct vm *vm, bh_VmEventKind kind, const char *text)
 {
     vm_vcpus_suspend(vm);
+    owed_send();
     console_drain(vm);
     tell_and_wait(kind, text);
 }
