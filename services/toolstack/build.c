@@ -18,7 +18,6 @@
 #include "init_rpc.h"
 #include "mem_rpc.h"
 #include "mem_session.h"
-#include "net_rpc.h"
 #include "ram_volume.h"
 #include "sched_rpc.h"
 #include "toolstack.h"
@@ -28,8 +27,6 @@
 #define UNDO_PAUSE_MS 40u
 #define UNDO_MS 25000u              /* no more tries after that: a service that hangs is waited for in each */
 #define MEM_BLOCK_BYTES 0x200000ull /* mem gives whole pieces of this size */
-
-_Static_assert(sizeof(((bh_VmConfig *)0)->vifs) / sizeof(bh_Vif) == VMM_NETS_MAX, "a slot per interface");
 
 enum status judge(enum status asked, uint32_t answered, const char *text, const char *what, char *error)
 {
@@ -42,11 +39,6 @@ enum status judge(enum status asked, uint32_t answered, const char *text, const 
     else
         snprintf(error, ERROR_BYTES, "%s: %s", what, bh_status_name(status));
     return status;
-}
-
-static uint32_t step_net(uint32_t index)
-{
-    return (uint32_t)STEP_NET0 << index;
 }
 
 static uint32_t step_image(uint32_t index)
@@ -154,97 +146,6 @@ static enum status vm_open_image(struct toolstack *ts, struct vm *vm, uint32_t i
     return blk_open(ts, vm, step_image(index), &request, 0, index == 0 ? "kernel" : "ramdisk", &asked, error);
 }
 
-/* The file did not say which network: the first one of the manifest. */
-static enum status network_choose(const bh_Vif *vif, bh_NetOpenRequest *request, const char *what,
-                                  char *error)
-{
-    static const bh_NetNetworkRequest first = bh_NetNetworkRequest_init_zero;
-    bh_NetNetworkReply reply;
-    enum status status = OK;
-
-    snprintf(request->network, sizeof request->network, "%s", vif->bridge);
-    if (vif->bridge[0] != 0)
-        return OK;
-    status = net_rpc_network(CAP_NET, &first, &reply, NULL, bh_after_ms(ASK_MS));
-    status = judge(status, reply.status, "there is no network", what, error);
-    if (status == OK)
-        snprintf(request->network, sizeof request->network, "%s", reply.name);
-    return status;
-}
-
-/* What netdrv is told of an interface. */
-static enum status net_describe(const struct vm *vm, uint32_t index, const bh_Vif *vif,
-                                bh_NetOpenRequest *request, const char *what, char *error)
-{
-    *request = (bh_NetOpenRequest)bh_NetOpenRequest_init_zero;
-    enum status status = network_choose(vif, request, what, error);
-
-    if (status != OK)
-        return status;
-    request->session = vm_id(vm) << 8 | index;
-    snprintf(request->name, sizeof request->name, "%s.%u", vm->config.name, (unsigned)index);
-    memcpy(request->mac, vif->mac, sizeof request->mac);
-    request->ipv4_count = vif->ipv4_count;
-    memcpy(request->ipv4, vif->ipv4, sizeof vif->ipv4);
-    request->ipv6_count = vif->ipv6.size == sizeof request->ipv6[0];
-    memcpy(request->ipv6[0], vif->ipv6.bytes, sizeof request->ipv6[0]);
-    request->any_address = vif->any_address;
-    request->learn = !vif->any_address && vif->ipv4_count == 0 && vif->ipv6.size == 0;
-    request->vlan = vif->vlan;
-    request->has_from_vm = request->has_to_vm = true;
-    request->from_vm.bytes = (uint64_t)vif->rate * 1000;
-    request->from_vm.packets = vif->pps;
-    request->to_vm.bytes = (uint64_t)vif->rate_in * 1000;
-    request->to_vm.packets = vif->pps_in;
-    return OK;
-}
-
-static enum status vm_open_net(struct toolstack *ts, struct vm *vm, uint32_t index, char *error)
-{
-    bh_NetOpenRequest request;
-    bh_NetStatus reply;
-    struct rpc_caps caps = {.in_count = 1};
-    char what[32];
-
-    snprintf(what, sizeof what, "vif %u", (unsigned)index);
-    enum status status = net_describe(vm, index, &vm->config.vifs[index], &request, what, error);
-
-    if (status == OK)
-        status = vm_open_block(ts, vm, STEP_NET_BLOCK, NET_BLOCK_SESSION(vm_id(vm)), "vifs: memory", error);
-    if (status == OK)
-        status = judge(memory_session_mint(NET_BLOCK_SESSION(vm_id(vm)), &caps.in[0]), OK, "", what, error);
-    if (status != OK)
-        return status;
-    step_begin(ts, vm, step_net(index));
-    status = net_rpc_open(CAP_NET, &request, &reply, &caps, bh_after_ms(BUILD_MS));
-    caps_drop(&caps);
-    status = judge(status, reply.status, reply.error, what, error);
-    if (status == OK && vm->config.vifs[index].detached)
-        status = vm_net_unplug(vm, index, error);
-    return status;
-}
-
-enum status vm_net_unplug(const struct vm *vm, uint32_t index, char error[ERROR_BYTES])
-{
-    bh_NetLinkRequest request = {.session = vm_id(vm) << 8 | index, .up = false};
-    bh_NetStatus reply;
-    enum status status = net_rpc_link(CAP_NET, &request, &reply, NULL, bh_after_ms(ASK_MS));
-
-    return judge(status, reply.status, reply.error, "vif", error);
-}
-
-enum status vm_net_replug(const struct vm *vm, uint32_t index, const bh_Vif *vif, char error[ERROR_BYTES])
-{
-    bh_NetOpenRequest request;
-    bh_NetStatus reply;
-    enum status status = net_describe(vm, index, vif, &request, "vif", error);
-
-    if (status != OK)
-        return status;
-    status = net_rpc_replug(CAP_NET, &request, &reply, NULL, bh_after_ms(ASK_MS));
-    return judge(status, reply.status, reply.error, "vif", error);
-}
-
 static enum status vm_open_console(struct toolstack *ts, struct vm *vm, char *error)
 {
     bh_ConsoleOpenRequest request = {.vm_id = vm_id(vm)};
@@ -330,8 +231,8 @@ static enum status vm_build(struct toolstack *ts, struct vm *vm, char *error)
         status = vm_open_disks(ts, vm, error);
     for (uint32_t i = 0; status == OK && i < VMM_IMAGES_MAX; i++)
         status = vm_open_image(ts, vm, i, error);
-    for (uint32_t i = 0; status == OK && i < vm->config.vifs_count; i++)
-        status = vm_open_net(ts, vm, i, error);
+    if (status == OK)
+        status = vm_open_nets(ts, vm, error);
     if (status == OK)
         status = vm_open_console(ts, vm, error);
     if (status == OK)
@@ -391,15 +292,6 @@ static enum status undo_block(const struct vm *vm, uint32_t session, char *error
 {
     (void)vm;
     return memory_close(session, "memory shared with a driver", error);
-}
-
-static enum status undo_net(const struct vm *vm, uint32_t index, char *error)
-{
-    bh_NetCloseRequest request = {.session = vm_id(vm) << 8 | index};
-    bh_NetStatus reply;
-    enum status status = net_rpc_close(CAP_NET, &request, &reply, NULL, bh_after_ms(ASK_MS));
-
-    return judge(status, reply.status, reply.error, "vif", error);
 }
 
 static enum status undo_console(const struct vm *vm, uint32_t keep_focus, char *error)
@@ -492,8 +384,7 @@ void vm_destroy(struct toolstack *ts, struct vm *vm, bool keep_focus)
     undo(ts, vm, STEP_CONSOLE, keep_focus, undo_console);
     undo(ts, vm, STEP_SCHED, 0, undo_sched);
     undo(ts, vm, STEP_DOMAIN, 0, undo_domain);
-    for (uint32_t i = 0; i < VMM_NETS_MAX; i++)
-        undo(ts, vm, step_net(i), i, undo_net);
+    vm_close_nets(ts, vm);
     undo_blocks(ts, vm);
     undo(ts, vm, STEP_MEM, 0, undo_memory);
     vm->state = VM_OFF;

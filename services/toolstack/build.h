@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * build.h - between the files that make and unmake parts of VMs (build.c, disks.c)
+ * build.h - between the files that make and unmake parts of VMs (build.c, disks.c, nets.c)
  */
 #ifndef TOOLSTACK_BUILD_H
 #define TOOLSTACK_BUILD_H
@@ -26,6 +26,10 @@ enum status memory_close(uint32_t session, const char *what, char *error) BH_NOD
  * What was never done is answered ERR_EXIST. */
 void undo(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t argument,
           enum status (*once)(const struct vm *vm, uint32_t argument, char *error));
+
+/* ---- nets.c */
+enum status vm_open_nets(struct toolstack *ts, struct vm *vm, char *error) BH_NODISCARD;
+void vm_close_nets(struct toolstack *ts, struct vm *vm);
 
 /* ---- disks.c */
 enum status vm_open_disks(struct toolstack *ts, struct vm *vm, char *error) BH_NODISCARD;

@@ -11,7 +11,7 @@
  * links: services/toolstack/persist.c services/toolstack/policy.c services/toolstack/text.c
  * links: services/toolstack/serve.c services/toolstack/vmm_slots.c services/toolstack/vms.c
  * links: lib/bh/copies.c lib/bh/crc32.c lib/bh/status.c build/gen/vm.pb.c
- * links: services/toolstack/balloon.c services/toolstack/disks.c
+ * links: services/toolstack/balloon.c services/toolstack/disks.c services/toolstack/nets.c
  * flags: -Iservices/toolstack
  */
 #include <pb_decode.h>
