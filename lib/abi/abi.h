@@ -253,7 +253,7 @@ struct boot_info {
 #define IPCBUF_IPA 0x10000000u
 #define BOOTINFO_IPA 0x10001000u /* init: struct boot_info */
 #define PERSIST_IPA 0x10100000u  /* pages that survive a restart of the service, if declared */
-#define RINGS_IPA 0x11000000u    /* ring and pool frames of a driver or console, if declared */
+#define RINGS_IPA 0x11000000u    /* ring pages of the console */
 #define DEVICE_IPA 0x18000000u   /* device registers, if declared, in the order declared, 1 MiB apart */
 #define DYNAMIC_IPA 0x20000000u  /* what the service maps by itself, from here up to 4 GiB */
 #define BUNDLE_IPA 0x100000000u  /* init: the bundle; toolstack and vmm: image frames given to them */

@@ -15,9 +15,9 @@
  * Doorbells: the side that is about to sleep sets its `wants_signal` word and looks once more
  * (blk_*_may_sleep); the other signals after new work only if that word is set (blk_*_must_signal).
  *
- * Restart: blkdrv loses its capability to the vmm's Notification when it is restarted, so it cannot wake it.
- * A front end with requests outstanding wakes at least every BLK_RESTART_CHECK_MS, asks
- * blk_front_restarted(), and if so calls Blk.Attach again, then takes completions and rings the doorbell.
+ * Restart: blkdrv keeps the way to the vmm over it, and goes on. A front end with requests outstanding still
+ * wakes at least every BLK_RESTART_CHECK_MS, asks blk_front_restarted(), and if so calls Blk.Attach again,
+ * then takes completions and rings the doorbell: a session that was closed says so in this way, too.
  */
 #ifndef BH_RING_BLK_RING_H
 #define BH_RING_BLK_RING_H

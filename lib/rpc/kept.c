@@ -28,35 +28,47 @@ void kept_start(struct kept *kept, slot_t first, uint32_t slots, uint32_t count,
     kept->memory = bh_ipa_alloc_2m(count);
 }
 
-/* ---- blocks ------------------------------------------------------------------------------------------ */
+/* ---- Frames ------------------------------------------------------------------------------------------ */
 
-bool kept_block_exists(const struct kept *kept, uint32_t block)
+bool kept_frame_exists(slot_t slot)
 {
     uint64_t address, size_bits;
 
-    return bh_frame_address(kept_frame(kept, block), &address, &size_bits) == OK;
+    return bh_frame_address(slot, &address, &size_bits) == OK;
 }
 
-enum status kept_block_resume(const struct kept *kept, uint32_t block)
+enum status kept_frame_resume(slot_t slot, uint64_t ipa)
 {
-    return bh_map(kept_frame(kept, block), kept->memory + (uint64_t)block * BLOCK_BYTES,
-                  RIGHT_READ | RIGHT_WRITE);
+    return bh_map(slot, ipa, RIGHT_READ | RIGHT_WRITE);
+}
+
+/* The kernel zeroes a Frame when it is made. */
+enum status kept_frame_make(slot_t slot, slot_t untyped, uint64_t ipa)
+{
+    enum status status = bh_cspace_delete(SLOT_CSPACE, slot);
+
+    if (status != OK)
+        return status;
+    status = bh_untyped_retype(untyped, CAP_FRAME, FRAME_2M, 1, SLOT_CSPACE, slot);
+    if (status != OK)
+        return status;
+    status = kept_frame_resume(slot, ipa);
+    if (status != OK && bh_cspace_delete(SLOT_CSPACE, slot) != OK)
+        bh_panic("slot %u cannot be emptied", (unsigned)slot);
+    return status;
 }
 
 enum status kept_block_fetch(const struct kept *kept, uint32_t block, slot_t memory, char *error,
                              size_t error_bytes)
 {
-    slot_t untyped[IPC_CAPS_MAX], frame = kept_frame(kept, block);
+    slot_t untyped[IPC_CAPS_MAX];
     uint32_t count;
     enum status status = mem_chunks_ask(memory, 1, untyped, &count, error, error_bytes);
 
     if (status != OK)
         return status;
-    status = bh_cspace_delete(SLOT_CSPACE, frame);
-    if (status == OK)
-        status = bh_untyped_retype(untyped[0], CAP_FRAME, FRAME_2M, 1, SLOT_CSPACE, frame);
-    if (status == OK)
-        status = kept_block_resume(kept, block);
+    status =
+        kept_frame_make(kept_frame(kept, block), untyped[0], kept->memory + (uint64_t)block * BLOCK_BYTES);
     if (status != OK)
         snprintf(error, error_bytes, "mapping it: %s", bh_status_name(status));
     bh_slot_drop(untyped[0]);

@@ -35,6 +35,12 @@ struct kept {
  * out those and no others.  `slots` of the CSpace in all, `row` of them the driver's own. */
 void kept_start(struct kept *kept, slot_t first, uint32_t slots, uint32_t count, uint32_t row);
 
+/* A Frame of 2 MiB in this slot, mapped at `ipa`: zero, from `untyped`, or the one that was kept (ERR_CAP: it
+ * is gone).  When making it fails nothing is left in the slot. */
+enum status kept_frame_make(slot_t slot, slot_t untyped, uint64_t ipa) BH_NODISCARD;
+enum status kept_frame_resume(slot_t slot, uint64_t ipa) BH_NODISCARD;
+bool kept_frame_exists(slot_t slot);
+
 /* ---- blocks ---- */
 static inline uint8_t *kept_block(const struct kept *kept, uint32_t block)
 {
@@ -49,9 +55,11 @@ static inline slot_t kept_frame(const struct kept *kept, uint32_t block)
  * says why. */
 enum status kept_block_fetch(const struct kept *kept, uint32_t block, slot_t memory, char *error,
                              size_t error_bytes) BH_NODISCARD;
-bool kept_block_exists(const struct kept *kept, uint32_t block); /* mem has not taken it back */
 /* Map it again after a restart.  ERR_CAP: it is gone. */
-enum status kept_block_resume(const struct kept *kept, uint32_t block) BH_NODISCARD;
+static inline enum status kept_block_resume(const struct kept *kept, uint32_t block)
+{
+    return kept_frame_resume(kept_frame(kept, block), kept->memory + (uint64_t)block * BLOCK_BYTES);
+}
 
 /* ---- clients ---- */
 /* A session on our events that signals `badge`, the same as long as the client is not forgotten; 0: it cannot

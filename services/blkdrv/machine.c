@@ -126,7 +126,7 @@ enum status machine_block_resume(uint32_t block)
 
 bool machine_block_exists(uint32_t block)
 {
-    return kept_block_exists(&machine.kept, block);
+    return kept_frame_exists(kept_frame(&machine.kept, block));
 }
 
 enum status machine_block_share(uint32_t block)

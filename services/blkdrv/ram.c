@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "bh.h"
+#include "kept.h"
 #include "machine.h"
 #include "mem_chunks.h"
 #include "ram_volume.h"
@@ -34,19 +35,9 @@ static slot_t frame_of(uint32_t chunk)
     return machine_ram_row() + chunk;
 }
 
-static enum status chunk_resume(uint32_t chunk)
+static uint64_t ipa_of(uint32_t chunk)
 {
-    return bh_map(frame_of(chunk), area_ipa() + chunk * RAM_VOLUME_CHUNK, RIGHT_READ | RIGHT_WRITE);
-}
-
-/* The kernel zeroes a Frame when it is made. */
-static enum status chunk_map(slot_t untyped, uint32_t chunk)
-{
-    enum status status = bh_cspace_delete(SLOT_CSPACE, frame_of(chunk));
-
-    if (status == OK)
-        status = bh_untyped_retype(untyped, CAP_FRAME, FRAME_2M, 1, SLOT_CSPACE, frame_of(chunk));
-    return status == OK ? chunk_resume(chunk) : status;
+    return area_ipa() + chunk * RAM_VOLUME_CHUNK;
 }
 
 /* Ask for up to `count` chunks and map what comes; *mapped says how many that were. */
@@ -60,7 +51,7 @@ static enum status chunks_fetch(slot_t session, uint32_t first, uint32_t count, 
     *mapped = 0;
     for (uint32_t i = 0; i < got; i++) {
         if (status == OK)
-            status = chunk_map(untyped[i], first + i);
+            status = kept_frame_make(frame_of(first + i), untyped[i], ipa_of(first + i));
         if (status == OK)
             ++*mapped;
         bh_slot_drop(untyped[i]);
@@ -89,7 +80,7 @@ enum status machine_ram_resume(uint32_t first, uint32_t count)
     enum status status = OK;
 
     for (uint32_t i = first; i < first + count && status == OK; i++)
-        status = chunk_resume(i);
+        status = kept_frame_resume(frame_of(i), ipa_of(i));
     return status;
 }
 

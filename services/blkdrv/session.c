@@ -70,6 +70,12 @@ static uint32_t block_find(const struct blkdrv *drv)
     return block;
 }
 
+static void block_claim(struct blkdrv *drv, uint32_t block, uint32_t vm)
+{
+    drv->block_vms[block] = (uint8_t)vm;
+    persist_save(drv);
+}
+
 static enum status block_open(struct blkdrv *drv, uint32_t session, slot_t memory, uint32_t *block,
                               char *error, size_t error_bytes)
 {
@@ -80,12 +86,14 @@ static enum status block_open(struct blkdrv *drv, uint32_t session, slot_t memor
     if (*block != BLOCKS_MAX)
         return OK;
     *block = block_find(drv);
-    if (*block != BLOCKS_MAX)
+    if (*block != BLOCKS_MAX) {
+        block_claim(drv, *block, session >> 8); /* whose it is stands there before it is, should we die */
         status = machine_block_fetch(*block, memory, why, sizeof(why));
+        if (status != OK)
+            block_claim(drv, *block, 0);
+    }
     if (status != OK)
         snprintf(error, error_bytes, "the buffers of session 0x%x: %s", session, why);
-    else
-        drv->block_vms[*block] = (uint8_t)(session >> 8);
     return status;
 }
 

@@ -301,8 +301,15 @@ enum status session_replug(struct netdrv *drv, const struct port_config *config,
 /* What decides memory safety is judged again: the page was ours alone, but we died. */
 static bool recover_check(const struct netdrv *drv, const struct persist_session *saved)
 {
+    uint32_t session = saved->config.session;
+
+    for (uint32_t i = 0; i < PORTS_MAX; i++)
+        if (drv->ports[i].open &&
+            (drv->ports[i].config.session == session ||
+             (drv->ports[i].block == saved->block) != (drv->ports[i].config.session >> 8 == session >> 8)))
+            return false;
     return saved->port < PORTS_MAX && !drv->ports[saved->port].open && saved->block < BLOCKS_MAX &&
-           (saved->config.session & 0xffu) < NET_BLOCK_INTERFACES &&
+           session >= SESSION_LEAST && (session & 0xffu) < NET_BLOCK_INTERFACES &&
            saved->config.network < networks_config.network_count;
 }
 

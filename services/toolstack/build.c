@@ -23,9 +23,10 @@
 #include "toolstack.h"
 #include "vmm_slots.h"
 
-#define UNDO_TRIES 15u
-#define UNDO_PAUSE_MS 40u
-#define UNDO_MS 25000u              /* no more tries after that: a service that hangs is waited for in each */
+#define UNDO_TRIES 3u
+#define UNDO_PAUSE_MS 200u
+#define DRAIN_PAUSE_MS 20u
+#define DRAIN_MS 25000u             /* longer than blkdrv's patience with a silent device, twice */
 #define MEM_BLOCK_BYTES 0x200000ull /* mem gives whole pieces of this size */
 
 enum status judge(enum status asked, uint32_t answered, const char *text, const char *what, char *error)
@@ -40,6 +41,11 @@ enum status judge(enum status asked, uint32_t answered, const char *text, const 
         snprintf(error, ERROR_BYTES, "%s: %s", what, bh_status_name(status));
     return status;
 }
+
+/* The first `count` of the steps that are numbered from `first` on. */
+#define STEPS_ROW(first, count) (((uint32_t)(first) << (count)) - (uint32_t)(first))
+#define STEPS_AT_BLKDRV (STEPS_ROW(STEP_DISK0, VMM_DISKS_MAX) | STEPS_ROW(STEP_IMAGE0, VMM_IMAGES_MAX))
+#define STEPS_AT_NETDRV STEPS_ROW(STEP_NET0, VMM_NETS_MAX)
 
 static uint32_t step_image(uint32_t index)
 {
@@ -121,12 +127,18 @@ enum status vm_open_block(struct toolstack *ts, struct vm *vm, uint32_t step, ui
     bh_MemOpenRequest request = {.vm_id = session, .quota_bytes = MEM_BLOCK_BYTES};
     bh_MemStatus reply;
 
-    if (vm->steps & step)
+    bool may_be_there = (vm->steps & step) != 0;
+
+    if (vm->sure & step)
         return OK;
     step_begin(ts, vm, step);
     enum status status = mem_rpc_open(CAP_MEM, &request, &reply, NULL, bh_after_ms(ASK_MS));
 
-    if (status == OK && reply.status != OK)
+    if (may_be_there && status == OK && reply.status == ERR_EXIST)
+        reply.status = OK;
+    if (status == OK && reply.status == OK)
+        vm->sure |= step;
+    if (status == OK && reply.status != OK && !may_be_there)
         vm->steps &= ~step; /* a VM that runs may ask again */
     return judge(status, reply.status, reply.error, what, error);
 }
@@ -332,20 +344,23 @@ static enum status undo_memory(const struct vm *vm, uint32_t unused, char *error
 void undo(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t argument,
           enum status (*once)(const struct vm *vm, uint32_t argument, char *error))
 {
-    uint64_t deadline = bh_after_ms(UNDO_MS);
+    uint64_t deadline = bh_after_ms(DRAIN_MS);
     char error[ERROR_BYTES];
 
     if (!(vm->steps & step))
         return;
-    for (uint32_t tries = 0; tries < UNDO_TRIES && (tries == 0 || bh_now() < deadline); tries++) {
+    for (uint32_t tries = 0; tries < UNDO_TRIES;) {
         enum status status = once(vm, argument, error);
+        bool is_draining = status == ERR_STATE && (step & STEPS_AT_BLKDRV) && bh_now() < deadline;
 
         if (status == OK || status == ERR_EXIST) {
             vm->steps &= ~step;
+            vm->sure &= ~step;
             toolstack_save(ts);
             return;
         }
-        toolstack_pause(ts, UNDO_PAUSE_MS);
+        tries += !is_draining;
+        toolstack_pause(ts, is_draining ? DRAIN_PAUSE_MS : UNDO_PAUSE_MS);
     }
     out_printf(ts, "%s: not undone: %s\n", vm->config.name, error);
     bh_log("%s: not undone: %s", vm->config.name, error);
@@ -357,19 +372,12 @@ void vm_close_images(struct toolstack *ts, struct vm *vm)
         undo(ts, vm, step_image(i), i, undo_image);
 }
 
-static uint32_t steps_row(uint32_t first, uint32_t count)
-{
-    return (first << count) - first;
-}
-
 /* Not while a driver still serves from one, and would fault; nor its device writes into it. */
-static void undo_blocks(struct toolstack *ts, struct vm *vm)
+void undo_blocks(struct toolstack *ts, struct vm *vm)
 {
-    uint32_t disks = steps_row(STEP_DISK0, VMM_DISKS_MAX) | steps_row(STEP_IMAGE0, VMM_IMAGES_MAX);
-
-    if (!(vm->steps & steps_row(STEP_NET0, VMM_NETS_MAX)))
+    if (!(vm->steps & STEPS_AT_NETDRV))
         undo(ts, vm, STEP_NET_BLOCK, NET_BLOCK_SESSION(vm_id(vm)), undo_block);
-    if (!(vm->steps & disks))
+    if (!(vm->steps & STEPS_AT_BLKDRV))
         undo(ts, vm, STEP_BLK_BLOCK, BLK_BLOCK_SESSION(vm_id(vm)), undo_block);
 }
 

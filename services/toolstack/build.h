@@ -22,8 +22,11 @@ void caps_drop(const struct rpc_caps *caps);
 enum status vm_open_block(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t session,
                           const char *what, char *error) BH_NODISCARD;
 enum status memory_close(uint32_t session, const char *what, char *error) BH_NODISCARD;
-/* A service may be restarting just now, or still have requests in a device: try again before giving up aloud.
- * What was never done is answered ERR_EXIST. */
+/* Undo STEP_BLK_BLOCK and STEP_NET_BLOCK where no session at the driver is left. */
+void undo_blocks(struct toolstack *ts, struct vm *vm);
+/* A service may be restarting just now: try again before giving up aloud.  Requests that a disk still has in
+ * the device are waited for: blkdrv sees to it that they have an end.  What was never done is answered
+ * ERR_EXIST. */
 void undo(struct toolstack *ts, struct vm *vm, uint32_t step, uint32_t argument,
           enum status (*once)(const struct vm *vm, uint32_t argument, char *error));
 

@@ -101,6 +101,7 @@ enum status blk_open(struct toolstack *ts, struct vm *vm, uint32_t step, const b
 {
     bh_BlkStatus reply = bh_BlkStatus_init_zero;
     struct rpc_caps caps = {.in_count = ram ? 2 : 1, .in = {0, ram}};
+    bool was_begun = (vm->steps & step) != 0;
     enum status status =
         vm_open_block(ts, vm, STEP_BLK_BLOCK, BLK_BLOCK_SESSION(vm_id(vm)), "disks: memory", error);
 
@@ -114,6 +115,11 @@ enum status blk_open(struct toolstack *ts, struct vm *vm, uint32_t step, const b
         status = judge(status, reply.status, reply.error, what, error);
     }
     caps_drop(&caps);
+    if (status != OK && !*asked && vm->state == VM_RUNNING) {
+        if (!was_begun)
+            vm->steps &= ~step;
+        undo_blocks(ts, vm); /* of the first one: blkdrv may have lost what it fetched; nobody else has it */
+    }
     return status;
 }
 

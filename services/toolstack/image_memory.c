@@ -43,15 +43,17 @@ enum status image_memory_open(uint32_t index, uint64_t bytes, char *error, uint3
     return status;
 }
 
-void image_memory_close(uint32_t index)
+bool image_memory_close(uint32_t index)
 {
     bh_MemCloseRequest request = {.vm_id = IMAGE_SESSION(index)};
     bh_MemStatus reply;
     enum status status = mem_rpc_close(CAP_MEM, &request, &reply, NULL, bh_after_ms(BUILD_MS));
 
-    if (status != OK || (reply.status != OK && reply.status != ERR_EXIST))
-        bh_log("the memory of image %u does not come back: %s", index,
-               status == OK ? reply.error : bh_status_name(status));
+    if (status == OK && (reply.status == OK || reply.status == ERR_EXIST))
+        return true;
+    bh_log("the memory of image %u does not come back: %s", index,
+           status == OK ? reply.error : bh_status_name(status));
+    return false;
 }
 
 static uint64_t windows_ipa(void)
@@ -76,30 +78,13 @@ void image_window_close(uint32_t frame)
 
 bool image_frame_exists(uint32_t frame)
 {
-    uint64_t address, size_bits;
-
-    return bh_frame_address(slot_of(frame), &address, &size_bits) == OK;
+    return kept_frame_exists(slot_of(frame));
 }
 
 void image_frame_drop(uint32_t frame)
 {
     if (bh_cspace_delete(SLOT_CSPACE, slot_of(frame)) != OK)
         bh_log("a frame of an image cannot be deleted");
-}
-
-/* The kernel zeroes a Frame when it is made. */
-static enum status frame_make(uint32_t index, slot_t untyped, uint32_t frame)
-{
-    enum status status;
-
-    image_frame_drop(frame);
-    status = bh_untyped_retype(untyped, CAP_FRAME, FRAME_2M, 1, SLOT_CSPACE, slot_of(frame));
-    if (status != OK)
-        return status;
-    status = bh_map(slot_of(frame), (uint64_t)(uintptr_t)image_window(index), RIGHT_READ | RIGHT_WRITE);
-    if (status != OK)
-        image_frame_drop(frame);
-    return status;
 }
 
 enum status image_memory_frame(uint32_t index, uint32_t frame, char *error, uint32_t error_bytes)
@@ -112,7 +97,7 @@ enum status image_memory_frame(uint32_t index, uint32_t frame, char *error, uint
     if (status == OK)
         status = mem_chunks_ask(session, 1, untyped, &count, why, sizeof why);
     if (status == OK) {
-        status = frame_make(index, untyped[0], frame);
+        status = kept_frame_make(slot_of(frame), untyped[0], (uint64_t)(uintptr_t)image_window(index));
         bh_slot_drop(untyped[0]);
     }
     if (status != OK)

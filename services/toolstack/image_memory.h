@@ -20,8 +20,9 @@ uint8_t *image_memory_persistent(void);
 
 /* A session at mem for images[index]. */
 enum status image_memory_open(uint32_t index, uint64_t bytes, char *error, uint32_t error_bytes);
-/* All of its memory is mem's again, whoever had it; no such session is as good. */
-void image_memory_close(uint32_t index);
+/* All of its memory is mem's again, whoever had it; no such session is as good.  False: that is not certain.
+ */
+bool image_memory_close(uint32_t index);
 /* Frames are known by their place, below IMAGE_FRAMES_MAX. */
 /* Fetch the image's next 2 MiB as this Frame and map it, zero, in the image's window. */
 enum status image_memory_frame(uint32_t index, uint32_t frame, char *error, uint32_t error_bytes);

@@ -159,9 +159,8 @@ void images_collect(struct toolstack *ts)
         if (ts->vms[i].state == VM_STARTING)
             return; /* it may be loading what the toolstack before us had */
     for (uint32_t i = 0; i < IMAGES_MAX; i++)
-        if (ts->stale_images >> i & 1)
-            image_memory_close(i);
-    ts->stale_images = 0;
+        if ((ts->stale_images >> i & 1) && image_memory_close(i))
+            ts->stale_images &= ~(1u << i);
 }
 
 void images_client_ended(struct toolstack *ts, uint16_t client)
@@ -336,8 +335,10 @@ static enum status image_begin(struct toolstack *ts, struct image *image, const 
         return ERR_FULL;
     }
     status = image_memory_open(image_index(ts, image), count * IMAGE_BLOCK_BYTES, error, error_bytes);
-    if (status != OK)
+    if (status != OK) {
+        ts->stale_images |= 1u << image_index(ts, image); /* mem may have it open and not have said so */
         return status;
+    }
     memset(image, 0, sizeof *image);
     image->frames = first;
     image->frame_count = count;
@@ -385,7 +386,8 @@ uint32_t image_upload(struct toolstack *ts, uint16_t client, uint32_t stream,
 
 void image_drop(struct toolstack *ts, struct image *image)
 {
-    image_memory_close(image_index(ts, image));
+    if (!image_memory_close(image_index(ts, image)))
+        ts->stale_images |= 1u << image_index(ts, image);
     for (uint32_t i = 0; i < image->frames_made; i++)
         image_frame_drop(image->frames + i);
     memset(image, 0, sizeof *image);

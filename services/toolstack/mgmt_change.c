@@ -198,6 +198,21 @@ static uint32_t interface_refused(struct wire_call *call, const struct vm *vm, c
     return refuse(call, bh_MgmtStatus_MGMT_REFUSED, "%s: %s", vm->config.name, why);
 }
 
+/* As it was, if nothing is said of it but which one; else as is said, on the network that it was on if none
+ * is. */
+static bh_Vif vif_meant(const bh_Vif *said, const bh_Vif *was)
+{
+    static const bh_Vif nothing = bh_Vif_init_zero;
+    bh_Vif vif = *said;
+
+    memset(vif.mac, 0, sizeof vif.mac);
+    if (memcmp(&vif, &nothing, sizeof vif) == 0)
+        return *was;
+    if (vif.bridge[0] == 0)
+        memcpy(vif.bridge, was->bridge, sizeof vif.bridge);
+    return vif;
+}
+
 uint32_t mgmt_on_network_attach(struct wire_call *call, const bh_MgmtNetworkAttachRequest *request,
                                 bh_MgmtVmReply *reply)
 {
@@ -215,7 +230,7 @@ uint32_t mgmt_on_network_attach(struct wire_call *call, const bh_MgmtNetworkAtta
             "%s: it has no detached interface%s: only those of its file can be plugged in, as virtio-mmio "
             "has no hot plug",
             vm->config.name, mac_is_given(&request->vif) ? " with that MAC" : "");
-    bh_Vif vif = request->vif.bridge[0] != 0 ? request->vif : vm->config.vifs[index];
+    bh_Vif vif = vif_meant(&request->vif, &vm->config.vifs[index]);
 
     if (!vm->config.vifs[index].detached)
         return refuse(call, bh_MgmtStatus_MGMT_STATE, "%s: interface %u is plugged in: detach it first",
@@ -227,7 +242,8 @@ uint32_t mgmt_on_network_attach(struct wire_call *call, const bh_MgmtNetworkAtta
     vm->config.vifs[index] = vif;
     toolstack_save_config(call->context, vm);
     reply_vm(call, reply, vm);
-    snprintf(reply->text, sizeof reply->text, "interface %u", index);
+    if (reply->text[0] == 0) /* else it says what was waited for */
+        snprintf(reply->text, sizeof reply->text, "interface %u", index);
     return bh_MgmtStatus_MGMT_OK;
 }
 

@@ -40,7 +40,7 @@ struct toolstack {
     uint32_t next_place;       /* of a VM that is created: an id is not used again at once */
     struct image images[IMAGES_MAX];
     uint32_t image_number; /* of the next one */
-    uint32_t stale_images; /* bit: an earlier toolstack's session may still be there */
+    uint32_t stale_images; /* bit: a session at mem may be there that no image has */
     struct mgmt mgmt;
     uint64_t events; /* that came while something else was looked for */
     bool off_due;    /* a client asked for the machine's end: after the answer */

@@ -68,6 +68,7 @@ struct vm {
     uint64_t memory;  /* bytes that it started with */
     uint64_t target;  /* bytes that it is to have of them; 0: all */
     uint32_t steps;
+    uint32_t sure;             /* of those: what certainly exists; not known over a restart of ours */
     uint32_t changing;         /* bit per drive: its volume is just being changed */
     uint32_t read_only_drives; /* bit per drive: what its guest's driver takes it for, until its next start */
     bool has_next;             /* ts->next has what it will be at its next start */

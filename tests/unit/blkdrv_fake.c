@@ -306,6 +306,8 @@ enum status machine_block_fetch(uint32_t block, slot_t memory, char *text, size_
     fake.block_shared[block] = false;
     fake.block_exists[block] = true;
     fake.fetched++;
+    if (fake.dies_after_fetch)
+        longjmp(fake.death, 1);
     return OK;
 }
 

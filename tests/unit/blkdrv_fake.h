@@ -8,6 +8,7 @@
 #ifndef TESTS_BLKDRV_FAKE_H
 #define TESTS_BLKDRV_FAKE_H
 
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -27,6 +28,8 @@ struct fake {
     char last_log[240];
     uint32_t fetched; /* blocks */
     bool block_exists[BLOCKS_MAX];
+    bool dies_after_fetch; /* by `death` */
+    jmp_buf death;
 
     /* the device */
     uint8_t disk[FAKE_SECTORS * 512];

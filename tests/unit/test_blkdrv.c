@@ -795,6 +795,29 @@ static void vms_block_stays_while_its_drives_are_empty(void **state)
     assert_int_equal(fake.fetched, 3);
 }
 
+/* It dies when it has fetched a block and nobody has heard of the session yet. */
+static void block_is_its_vms_whenever_the_driver_dies(void **state)
+{
+    uint32_t block;
+
+    (void)state;
+    assert_int_equal(open_volume(VM1, "debian1", true), OK);
+    block = session_find(&drv, VM1)->block;
+    assert_int_equal(session_close(&drv, VM1, error, sizeof(error)), OK);
+    fake.block_exists[block] = false; /* VM1 ends */
+    fake.dies_after_fetch = true;
+    if (setjmp(fake.death) == 0)
+        (void)open_volume(VM2, "debian1", true);
+    fake.dies_after_fetch = false;
+    fake_restart();
+    driver_start();
+    assert_int_equal(open_volume(VM1, "debian1", true), OK);
+    assert_int_not_equal(session_find(&drv, VM1)->block, block);
+    assert_int_equal(open_volume(VM2, "debian2", true), OK);
+    assert_int_equal(session_find(&drv, VM2)->block, block); /* what it paid for */
+    assert_int_equal(fake.fetched, 3);
+}
+
 /* The vmm has not heard yet that another volume is in its drive: what it asks of the old one must not be done
  * with the new one. */
 static void ring_begins_only_when_its_vmm_uses_no_other(void **state)
@@ -1034,6 +1057,7 @@ int main(void)
         cmocka_unit_test_setup(memory_of_no_volume_is_let_go_of_after_a_restart, set_up),
         cmocka_unit_test_setup(disks_of_a_vm_share_a_block_and_those_of_others_do_not, set_up),
         cmocka_unit_test_setup(vms_block_stays_while_its_drives_are_empty, set_up),
+        cmocka_unit_test_setup(block_is_its_vms_whenever_the_driver_dies, set_up),
         cmocka_unit_test_setup(ring_begins_only_when_its_vmm_uses_no_other, set_up),
         cmocka_unit_test_setup(session_without_buffers_is_refused_and_nothing_stays, set_up),
         cmocka_unit_test_setup(session_whose_buffers_are_gone_ends_with_a_restart, set_up),

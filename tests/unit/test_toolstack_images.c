@@ -27,6 +27,7 @@
 
 static struct toolstack ts;
 static bool is_open[IMAGES_MAX], exists[IMAGE_FRAMES_MAX];
+static bool open_is_lost, close_fails; /* mem restarts */
 static uint8_t persistent[IMAGES_PERSIST_BYTES];
 static uint8_t window[IMAGES_MAX][IMAGE_BLOCK_BYTES];
 static char error[ERROR_BYTES];
@@ -36,13 +37,17 @@ static char error[ERROR_BYTES];
 enum status image_memory_open(uint32_t index, uint64_t bytes, char *text, uint32_t text_bytes)
 {
     (void)bytes, (void)text, (void)text_bytes;
-    assert_false(is_open[index]);
+    if (is_open[index])
+        return ERR_EXIST;
     is_open[index] = true;
-    return OK;
+    return open_is_lost ? ERR_TIME : OK;
 }
-void image_memory_close(uint32_t index)
+bool image_memory_close(uint32_t index)
 {
+    if (close_fails)
+        return false;
     is_open[index] = false;
+    return true;
 }
 enum status image_memory_frame(uint32_t index, uint32_t frame, char *text, uint32_t text_bytes)
 {
@@ -103,6 +108,7 @@ static int scene(void **state)
     (void)state;
     memset(&ts, 0, sizeof ts);
     memset(is_open, 0, sizeof is_open);
+    open_is_lost = close_fails = false;
     memset(exists, 0, sizeof exists);
     memset(persistent, 0, sizeof persistent);
     images_start(&ts);
@@ -300,6 +306,30 @@ static void images_have_frames_of_their_own_and_there_is_an_end_of_them(void **s
     assert_int_equal(image_of_stream(&ts, BERT, 3)->frames, 0);
 }
 
+static void a_place_that_mem_may_have_open_is_closed_before_it_is_used(void **state)
+{
+    bh_MgmtUploadRequest request = {.file = "kernel", .bytes = 100, .digest = {.size = 32}};
+    bh_MgmtUploadReply reply = bh_MgmtUploadReply_init_zero;
+    bh_MgmtUploadReply image;
+
+    (void)state;
+    open_is_lost = true;
+    assert_int_equal(image_upload(&ts, ANNE, 1, &request, &reply, error, sizeof error),
+                     bh_MgmtStatus_MGMT_REFUSED);
+    open_is_lost = false;
+    image = upload(ANNE, 'x'); /* in another place */
+    assert_true(is_there(image.image));
+    assert_int_equal(is_open[IMAGES_MAX - 1], false);
+    close_fails = true;
+    images_client_ended(&ts, ANNE);
+    assert_false(is_there(image.image));
+    assert_true(is_open[IMAGES_MAX - 2]);
+    close_fails = false;
+    images_collect(&ts);
+    for (uint32_t i = 0; i < IMAGES_MAX; i++)
+        assert_false(is_open[i]);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, scene)
 
 int main(void)
@@ -313,6 +343,7 @@ int main(void)
         TEST(what_nobody_needs_and_what_was_half_there_is_gone_after_a_restart),
         TEST(an_image_whose_memory_is_gone_is_none_after_a_restart),
         TEST(images_have_frames_of_their_own_and_there_is_an_end_of_them),
+        TEST(a_place_that_mem_may_have_open_is_closed_before_it_is_used),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,6 +49,7 @@ static const char *options;
 static const char *typed;  /* the next line; "^D" is the end of input */
 static uint32_t death_of;  /* init reports this vmm as dead, once */
 static uint64_t now;       /* in ticks: microseconds here */
+static uint32_t in_device; /* so often blkdrv says that it cannot close a session yet */
 static uint64_t quotas[8]; /* what was asked of mem.Open */
 static uint32_t quota_count;
 static uint64_t target, held;                /* what mem.SetTarget brought; what a session holds */
@@ -212,6 +213,10 @@ STUB(blk_rpc_open, bh_BlkOpenRequest, bh_BlkStatus)
 }
 STUB(blk_rpc_close, bh_BlkCloseRequest, bh_BlkStatus)
 {
+    if (in_device > 0) {
+        in_device--;
+        ANSWER(ERR_STATE, "requests are still in the device");
+    }
     ANSWER(note(req->session & 0xff ? "unblk1" : "unblk0", req->session >> 8), "no such luck");
 }
 STUB(blk_rpc_info, bh_BlkInfoRequest, bh_BlkInfoReply)
@@ -721,6 +726,21 @@ static void the_refused_resource_is_named(void **state)
     assert_string_equal(shown, "a: cannot start: disk vdb: no such luck\n> ");
 }
 
+static void requests_in_the_device_are_waited_for_before_their_memory_goes(void **state)
+{
+    (void)state;
+    record("a", false, 2);
+    assert_false(start());
+    assert_false(say("create a"));
+    in_device = 100;
+    assert_false(say("destroy a"));
+    assert_int_equal(in_device, 0);
+    assert_string_equal(asked, "unblk0:16 unblk1:16 uncon:16 remove:16 unmake:16 unblkmem:16 unmem:16 ");
+    assert_int_equal(ts.vms[0].steps, 0);
+    assert_false(say("create a"));
+    assert_int_equal(ts.vms[0].state, VM_STARTING);
+}
+
 static void undoing_is_tried_again_and_then_said(void **state)
 {
     const char *again = "uncon:16 remove:16 unmake:16 unmem:16 unmem:16 unmem:16 ";
@@ -1226,6 +1246,7 @@ int main(void)
         TEST(each_refusal_gives_back_a_memory_volume),
         TEST(memory_that_is_short_for_a_volume_names_volume_and_vm),
         TEST(memory_of_a_disk_that_is_not_closed_is_not_taken_away),
+        TEST(requests_in_the_device_are_waited_for_before_their_memory_goes),
         TEST(undoing_is_tried_again_and_then_said),
         TEST(a_vm_that_powers_off_is_destroyed_and_bulkheads_prompt_stays),
         TEST(memory_is_promised_before_the_guest_is_told),
