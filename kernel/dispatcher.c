@@ -215,9 +215,12 @@ struct vcpu *dispatch(struct cpu *cpu)
 
 void sc_call(struct sc *sc)
 {
-    if (!sc || sc->entry < 0 || !test_entry(sc->cpu->dispatcher.turns[sc->entry >> 6], sc->entry))
+    struct dispatcher *d = sc ? &sc->cpu->dispatcher : NULL;
+
+    if (!sc || sc->entry < 0 || !test_entry(d->turns[sc->entry >> 6], sc->entry) ||
+        !test_entry(eligible(d, sc->entry >> 6), sc->entry))
         return;
-    sc->cpu->dispatcher.called = sc->entry;
+    d->called = sc->entry;
     if (sc->cpu->sc == sc)
         return;
     sc->cpu->resched = true;

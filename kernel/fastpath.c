@@ -201,8 +201,9 @@ bool answer_exit_and_wait(struct vcpu *self, struct endpoint *ep)
 {
     struct vcpu *caller = self->caller;
 
-    if (!caller || !caller->in_exit || !self->cpu->sc || !answer_ends_it(self->cpu, self, caller, ep) ||
-        !exit_answer_is_plain(self, caller) || !deadline_is_free(self, self->regs.x[9]))
+    if (self->state != VCPU_RUNNABLE || !caller || !caller->in_exit || !self->cpu->sc ||
+        !answer_ends_it(self->cpu, self, caller, ep) || !exit_answer_is_plain(self, caller) ||
+        !deadline_is_free(self, self->regs.x[9]))
         return false;
     caller->in_exit = false;
     guest_exit_reply(caller, INFO_LABEL(self->regs.x[2]), &self->regs.x[3]);

@@ -93,6 +93,8 @@ enum status sys_notification_wait(struct vcpu *self, struct notification *n, uin
     }
     if (deadline != BH_FOREVER && (deadline == 0 || deadline <= now()))
         return ERR_TIME;
+    if (n->virq_vcpu)
+        return ERR_STATE; /* its signals go there and wake nobody */
     if (n->waiter_count == NOTIFICATION_WAITERS_MAX)
         return ERR_FULL;
     n->waiter_count++;

@@ -76,12 +76,13 @@ bool virtio_mmio_has(const struct virtio_mmio *v, uint64_t feature)
     return (v->driver_features & feature) != 0;
 }
 
-/* Whatever was pulsed: the next acknowledgement is for us. */
+/* Whatever was pulsed: the next acknowledgement is for us, unless a pulse is still on its way (another thread
+ * took it and has not signalled yet).  So is_pulsed stays: what may have been swallowed is never relied on.
+ */
 static void interrupt_hear(struct virtio_mmio *v)
 {
     if (v->is_pulsed)
         v->hear(v->interrupt_context);
-    v->is_pulsed = false;
 }
 
 static void interrupt_show(struct virtio_mmio *v, uint32_t bit)

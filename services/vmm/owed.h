@@ -5,7 +5,8 @@
  * While a thread serves an exit or an event it may owe one signal.  Before it waits it takes it, and waits by
  * bh_endpoint_signal_reply_recv(); before it lets go of vm->lock to ask somebody something it sends it.
  *
- * Always true: under vm->lock.
+ * Always true: what is owed changes under vm->lock.  But a signal that was taken goes out after the lock was
+ * given, and that may be long after: a vCPU's thread has its guest's time only.
  */
 #ifndef VMM_OWED_H
 #define VMM_OWED_H

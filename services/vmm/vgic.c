@@ -87,14 +87,15 @@ void vgic_route(struct vgic *gic, uint32_t intid, uint64_t route)
     if (new != old) {
         virq_config(old, intid, not_enabled_flags(irq),
                     irq->priority); /* first disable: it can no longer be taken there */
+        if (irq->source !=
+            0) /* a pulse may go out just now: before the look it is moved, later it comes there */
+            virq_bind(irq->source, new, intid);
         uint32_t state = virq_read(old, intid);
 
         virq_write(old, intid, VIRQ_PENDING, 0);
         if (!irq->edge)
             virq_inject(old, intid, 0);
         vgic_push(gic, irq, intid);
-        if (irq->source != 0)
-            virq_bind(irq->source, new, intid);
         if ((state & VIRQ_PENDING) != 0)
             virq_write(new, intid, VIRQ_PENDING, VIRQ_PENDING);
         if (!irq->edge && irq->line)

@@ -2,8 +2,8 @@
 /*
  * vm_events.c - what our Notification brings: completions, the wire; and what to look at without one
  *
- * A console that was restarted has lost our Notification and cannot wake us, and a disk's session may have been
- * closed without our being told, so now and then we look whether a ring's generation changed.
+ * A console that was restarted has lost our Notification and cannot wake us, and a disk's session may have
+ * been closed without our being told, so now and then we look whether a ring's generation changed.
  */
 #include <stdio.h>
 

@@ -373,6 +373,7 @@ static void doorbell_takes_on(uint32_t pcpu)
     guest_reply(REPLY_DONE, 3, 3);
     takes_of(0, 1);
     EXPECT(bh_notification_wait(NOTE, 0, &bits), ERR_TIME);
+    EXPECT(bh_notification_wait(NOTE, bh_after_ms(1000), &bits), ERR_STATE); /* nobody would be woken */
     EXPECT(bh_notification_signal(BADGED), OK);
     EXPECT(bh_notification_wait(NOTE, 0, &bits), OK); /* taken by somebody else */
     EXPECT(bits, 0x50);

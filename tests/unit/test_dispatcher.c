@@ -268,7 +268,7 @@ static void call(void)
     int entry = scs[i]->entry;
 
     sc_call(scs[i]);
-    if (entry >= 0 && model.entries[entry].turns)
+    if (entry >= 0 && model.entries[entry].turns && model_can_run(entry, clock_now))
         model.called = entry;
 }
 

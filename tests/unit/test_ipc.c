@@ -36,7 +36,7 @@ static struct vcpu *vcpus[VCPUS];
 static struct sc *scs[VCPUS];
 static struct ipc_buffer *buffers[VCPUS];
 static bool use_fast;
-static unsigned fast_taken;
+static unsigned fast_taken, signal_answers_taken;
 static uint32_t plan_flags; /* what plans may have */
 
 static unsigned pcpu_of(unsigned i)
@@ -285,7 +285,18 @@ static void system_call(struct cpu *cpu, struct vcpu *self)
 
     any_message(x);
     any_deadline(x);
-    switch (random_below(8)) {
+    x[10] = SLOT_NOTE + random_below(NOTES);
+    switch (random_below(10)) {
+    case 8:
+    case 9:
+        if (use_fast) {
+            status = ipc_signal_reply_recv(self, x);
+            signal_answers_taken += status == BLOCKED;
+        } else {
+            notification_signal(slot_object(slot_at((unsigned)x[10])), slot_at((unsigned)x[10])->badge);
+            status = ipc_reply_recv(self, x);
+        }
+        break;
     case 0:
     case 1:
         if (use_fast && self->kind == VCPU_SERVICE)
@@ -424,7 +435,7 @@ static void everybody_agrees_about_everybody(void **state)
 {
     (void)state;
     use_fast = true;
-    fast_taken = 0;
+    fast_taken = signal_answers_taken = 0;
     plan_flags = PLAN_ELASTIC;
     for (unsigned seed = 0; seed < SEEDS; seed++) {
         begin(seed);
@@ -434,6 +445,7 @@ static void everybody_agrees_about_everybody(void **state)
         }
     }
     assert_true(fast_taken > SEEDS * 20); /* or it says nothing about them */
+    assert_true(signal_answers_taken > SEEDS * 20);
 }
 
 /*
@@ -533,6 +545,57 @@ static void notification_refuses_more_waiters_than_it_can_wake_at_once(void **st
     assert_int_equal(sys_notification_wait(one_of_many(), n, BH_FOREVER, &bits), ERR_FULL);
 }
 
+/* A server that another pCPU has just stopped, and that has not heard of it, answers a guest's exit. */
+static enum status answers_while_it_is_stopped(bool with_signal)
+{
+    uint64_t words[IPC_WORDS] = {0};
+    enum status status;
+
+    begin(7);
+    struct vcpu *guest = vcpus[GUEST], *server = vcpus[1];
+    uint64_t *x = server->regs.x;
+
+    plan_flags = PLAN_ELASTIC;
+    commit(0, 1);
+    here = 0;
+    for (unsigned i = 0; i < VCPUS; i++)
+        if (vcpus[i] != guest && vcpus[i] != server)
+            assert_int_equal(RESTARTED(sys_vcpu_suspend(vcpus[i])), OK);
+    x[1] = SLOT_EP;
+    x[9] = BH_FOREVER;
+    cpus[0].current = server;
+    assert_int_equal(ipc_recv(server, x), BLOCKED);
+    cpus[0].current = dispatch(&cpus[0]);
+    vcpu_exit(guest, EXIT_HVC, words);
+    if (cpus[0].resched)
+        cpus[0].current = dispatch(&cpus[0]);
+    assert_ptr_equal(cpus[0].current, server);
+    cpus[0].loaded = server;
+    here = 1;
+    assert_int_equal(sys_vcpu_suspend(server), RESTART);
+    here = 0;
+    x[1] = SLOT_EP;
+    x[2] = INFO(REPLY_DONE, 4, 0, 0);
+    x[9] = BH_FOREVER;
+    x[10] = SLOT_NOTE + 1;
+    status = with_signal ? ipc_signal_reply_recv(server, x) : ipc_reply_recv(server, x);
+    others_come_in();
+    here = 1;
+    assert_int_equal(RESTARTED(sys_vcpu_suspend(server)), OK);
+    here = 0;
+    return status;
+}
+
+static void guest_runs_on_when_its_stopped_server_has_answered(void **state)
+{
+    (void)state;
+    for (int with_signal = 0; with_signal < 2; with_signal++) {
+        (void)answers_while_it_is_stopped(with_signal);
+        assert_int_equal(vcpus[GUEST]->state, VCPU_RUNNABLE);
+        assert_ptr_equal(dispatch(&cpus[0]), vcpus[GUEST]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -540,6 +603,7 @@ int main(void)
         cmocka_unit_test(fast_paths_do_what_the_slow_ones_do),
         cmocka_unit_test(endpoint_with_many_in_its_queue_ends_in_steps),
         cmocka_unit_test(notification_refuses_more_waiters_than_it_can_wake_at_once),
+        cmocka_unit_test(guest_runs_on_when_its_stopped_server_has_answered),
     };
 
     return cmocka_run_group_tests_name("ipc", tests, NULL, NULL);

@@ -24,8 +24,27 @@ static struct {
 } kernel[VCPUS][VIRQ_MAX];
 static struct vgic gic;
 
+/* The source of an interrupt, as the kernel has it; a signal of another thread can come at any call. */
+static slot_t bound_to, signalled;
+static bool has_bits;
+static uint32_t calls, signal_at; /* 0: none comes */
+
+static void source_signal(void)
+{
+    has_bits = true;
+    if (bound_to != 0)
+        kernel[bound_to - 100][40].flags |= VIRQ_PENDING;
+}
+
+static void kernel_call(void)
+{
+    if (++calls == signal_at)
+        source_signal();
+}
+
 static uint32_t *kernel_flags(slot_t vcpu, uint32_t intid)
 {
+    kernel_call();
     assert_in_range(vcpu, 100, 100 + VCPUS - 1);
     assert_in_range(intid, 0, VIRQ_MAX - 1);
     return &kernel[vcpu - 100][intid].flags;
@@ -64,13 +83,17 @@ void virq_write(slot_t vcpu, uint32_t intid, uint32_t mask, uint32_t flags)
     set_bits(kernel_flags(vcpu, intid), mask, flags);
 }
 
-static slot_t bound_to, signalled;
-
 void virq_bind(slot_t notification, slot_t vcpu, uint32_t intid)
 {
     assert_int_equal(notification, 300);
     assert_int_equal(intid, 40);
+    kernel_call();
+    bound_to = 0;
+    has_bits = false;
+    kernel_call();
     bound_to = vcpu;
+    if (has_bits)
+        kernel[vcpu - 100][intid].flags |= VIRQ_PENDING;
 }
 
 void virq_signal(slot_t notification)
@@ -88,6 +111,8 @@ static int set_up(void **state)
 {
     (void)state;
     memset(kernel, 0, sizeof kernel);
+    bound_to = 0;
+    has_bits = false;
     memset(&gic, 0, sizeof gic);
     gic.vcpu_count = VCPUS;
     for (uint32_t i = 0; i < VCPUS; i++)
@@ -307,6 +332,22 @@ static void a_pulse_is_a_signal_and_only_for_an_edge(void **state)
     assert_true((kernel[1][SPI].flags & VIRQ_LINE) != 0);
 }
 
+static void a_pulse_that_meets_a_new_route_is_not_lost(void **state)
+{
+    (void)state;
+    for (signal_at = 1; signal_at < 9; signal_at++) {
+        set_up_enabled(state);
+        vgicd_write(&gic, 0xc00 + SPI / 16 * 4, 4, 2u << (SPI % 16 * 2));
+        vgic_source_set(&gic, SPI, 300);
+        calls = 0;
+        vgicd_write(&gic, ROUTER, 8, 1);
+        if (calls < signal_at)
+            source_signal();
+        assert_true((kernel[1][SPI].flags & VIRQ_PENDING) != 0);
+    }
+    signal_at = 0;
+}
+
 static void every_offset_and_width_is_safe(void **state)
 {
     (void)state;
@@ -341,6 +382,7 @@ int main(void)
         cmocka_unit_test_setup(rerouting_carries_what_is_pending, set_up_enabled),
         cmocka_unit_test_setup(rerouting_carries_a_level_line, set_up_enabled),
         cmocka_unit_test_setup(a_route_to_nobody_holds_the_interrupt, set_up_enabled),
+        cmocka_unit_test_setup(a_pulse_that_meets_a_new_route_is_not_lost, set_up_enabled),
         cmocka_unit_test_setup(a_pulse_is_a_signal_and_only_for_an_edge, set_up_enabled),
         cmocka_unit_test_setup(every_offset_and_width_is_safe, set_up_enabled),
     };
