@@ -140,25 +140,35 @@ static void session_describe(const struct client *client, bh_BlkInfoReply *reply
                                              : "");
 }
 
-void blk_on_info(struct rpc_call *call, const bh_BlkInfoRequest *request, bh_BlkInfoReply *reply)
+static void volume_or_session_describe(struct blkdrv *drv, uint32_t index, bh_BlkInfoReply *reply)
 {
-    struct blkdrv *drv = call->context;
-    uint32_t left = request->index - drv->volume_count; /* sessions to pass over, if not a volume */
+    uint32_t left = index - drv->volume_count; /* sessions to pass over, if not a volume */
 
-    caps_drop(call);
-    reply->status = call->badge == BADGE_TOOLSTACK ? ERR_EXIST : ERR_RIGHT;
-    if (reply->status == ERR_RIGHT)
-        return;
-    if (request->index < drv->volume_count) {
-        volume_describe(drv, &drv->volumes[request->index], reply);
-        reply->status = OK;
+    reply->status = OK;
+    if (index < drv->volume_count) {
+        volume_describe(drv, &drv->volumes[index], reply);
         return;
     }
     for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
         if (drv->clients[i].state == CLIENT_FREE || left-- != 0)
             continue;
         session_describe(&drv->clients[i], reply);
-        reply->status = OK;
         return;
     }
+    reply->status = ERR_EXIST;
+}
+
+void blk_on_info(struct rpc_call *call, const bh_BlkInfoRequest *request, bh_BlkInfoReply *reply)
+{
+    struct blkdrv *drv = call->context;
+    const struct client *client = request->session ? session_find(drv, request->session) : NULL;
+
+    caps_drop(call);
+    reply->status = call->badge != BADGE_TOOLSTACK ? ERR_RIGHT : request->session && !client ? ERR_EXIST : OK;
+    if (reply->status != OK)
+        return;
+    if (client)
+        session_describe(client, reply);
+    else
+        volume_or_session_describe(drv, request->index, reply);
 }

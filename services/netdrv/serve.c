@@ -199,13 +199,16 @@ static void port_tell(struct netdrv *drv, struct port *port, bh_NetInfoReply *re
 void net_on_info(struct rpc_call *call, const bh_NetInfoRequest *request, bh_NetInfoReply *reply)
 {
     struct netdrv *drv = call->context;
+    struct port *port = request->session ? session_find(drv, request->session) : NULL;
     uint32_t left = request->index;
 
     caps_drop(call);
-    reply->status = call->badge == BADGE_TOOLSTACK ? ERR_EXIST : ERR_RIGHT;
-    for (uint32_t i = 0; i < PORTS_MAX && reply->status == ERR_EXIST; i++)
+    for (uint32_t i = 0; i < PORTS_MAX && !request->session && !port; i++)
         if (drv->ports[i].open && left-- == 0)
-            port_tell(drv, &drv->ports[i], reply);
+            port = &drv->ports[i];
+    reply->status = call->badge != BADGE_TOOLSTACK ? ERR_RIGHT : port ? OK : ERR_EXIST;
+    if (reply->status == OK)
+        port_tell(drv, port, reply);
 }
 
 static void bridge_tell(const struct netdrv *drv, const struct network_config *config,

@@ -77,30 +77,18 @@ bool info_sched_row(uint32_t index, bool exits, bh_SchedInfoReply *row)
 
 bool info_disk_row(uint32_t session, bh_BlkInfoReply *row)
 {
-    for (uint32_t i = 0; i < INFO_ROWS_MAX; i++) {
-        bh_BlkInfoRequest request = {.index = i};
-        enum status status = blk_rpc_info(CAP_BLK, &request, row, NULL, bh_after_ms(ASK_MS));
+    bh_BlkInfoRequest request = {.session = session};
+    enum status status = blk_rpc_info(CAP_BLK, &request, row, NULL, bh_after_ms(ASK_MS));
 
-        if (status != OK || row->status != OK)
-            return false;
-        if (row->session == session)
-            return true;
-    }
-    return false;
+    return status == OK && row->status == OK;
 }
 
 bool info_interface_row(uint32_t session, bh_NetInfoReply *row)
 {
-    for (uint32_t i = 0; i < INFO_ROWS_MAX; i++) {
-        bh_NetInfoRequest request = {.index = i};
-        enum status status = net_rpc_info(CAP_NET, &request, row, NULL, bh_after_ms(ASK_MS));
+    bh_NetInfoRequest request = {.session = session};
+    enum status status = net_rpc_info(CAP_NET, &request, row, NULL, bh_after_ms(ASK_MS));
 
-        if (status != OK || row->status != OK)
-            return false;
-        if (row->session == session)
-            return true;
-    }
-    return false;
+    return status == OK && row->status == OK;
 }
 
 /* CPU time of each VM's SchedContexts, in microseconds. */

@@ -202,11 +202,11 @@ static uint32_t interface_refused(struct wire_call *call, const struct vm *vm, c
  * is. */
 static bh_Vif vif_meant(const bh_Vif *said, const bh_Vif *was)
 {
-    static const bh_Vif nothing = bh_Vif_init_zero;
     bh_Vif vif = *said;
+    bool says_more = vif.ipv4_count || vif.ipv6.size || vif.any_address || vif.vlan || vif.rate ||
+                     vif.rate_in || vif.pps || vif.pps_in;
 
-    memset(vif.mac, 0, sizeof vif.mac);
-    if (memcmp(&vif, &nothing, sizeof vif) == 0)
+    if (vif.bridge[0] == 0 && !says_more)
         return *was;
     if (vif.bridge[0] == 0)
         memcpy(vif.bridge, was->bridge, sizeof vif.bridge);
