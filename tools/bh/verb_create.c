@@ -12,6 +12,7 @@
 #include "console.h"
 #include "fail.h"
 #include "mgmt_json.h"
+#include "start.h"
 #include "upload.h"
 #include "verbs.h"
 #include "vmfile.h"
@@ -137,6 +138,7 @@ static int create(const struct args *args)
     struct images images = images_read(&vm);
     struct client *client;
     bh_MgmtVmReply reply;
+    uint64_t log;
     bool goes_on;
 
     if (args_has(args, "dryrun"))
@@ -144,7 +146,10 @@ static int create(const struct args *args)
     vm_identify(&vm);
     client = client_open(args);
     images_send(client, args, &images, &vm.config);
+    log = log_end(client);
     create_ask(client, args, &vm, &reply, &goes_on);
+    if (!args_has(args, "console"))
+        start_await(client, args, &reply, log);
     create_say(args, &reply);
     if (args_has(args, "console")) {
         struct console console = {.client = client, .vm = reply.name, .json = args->json};
