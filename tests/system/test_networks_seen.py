@@ -10,6 +10,8 @@ import re
 import socket
 import subprocess
 import threading
+import time
+from pathlib import Path
 
 import pytest
 
@@ -134,6 +136,14 @@ def iperf3_listens(shell):
     shell.run("until grep -q ':1451 .* 0A ' /proc/net/tcp6 /proc/net/tcp; do sleep 0.1; done")
 
 
+def host_listens(port):
+    """A server that has just been started does not at once."""
+    deadline = time.monotonic() + 60
+    while not re.search(rf":{port:04X} \S+ 0A ", Path("/proc/net/tcp").read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_iperf3_between_guests_on_each_network(net):
     net.a.run("iperf3 -s -D")
     for network in ("10.0.2", "10.0.3", "10.0.4"):
@@ -253,6 +263,7 @@ def test_iperf3_between_guest_and_host_both_ways_through_nat(host):
     _, nat, _ = host
     port = free_port()
     with Process("iperf3", "-s", "-B", "127.0.0.1", "-p", str(port)):
+        host_listens(port)
         iperf3(nat, f"-c {HOST} -p {port} -n 4M")
         iperf3(nat, f"-c {HOST} -p {port} -n 4M -R")
 
@@ -263,6 +274,7 @@ def test_iperf3_between_guest_and_host_for_a_minute(host, way):
     _, nat, _ = host
     port = free_port()
     with Process("iperf3", "-s", "-B", "127.0.0.1", "-p", str(port)):
+        host_listens(port)
         iperf3_for_a_minute(nat, f"-c {HOST} -p {port} {way}")
 
 

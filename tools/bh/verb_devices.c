@@ -223,10 +223,10 @@ const struct verb verb_network_attach = {
     .group = GROUP_DEVICES,
     .arguments = "VM [KEY=VALUE...]",
     .summary = "plug a network interface in",
-    .text = "The keys are those of `vif` in a VM's file: bridge, mac, ip, rate, rate_in, pps, pps_in, vlan. "
-            "An interface that was "
-            "detached is "
-            "meant: the one with this mac, else the first.",
+    .text =
+        "The keys are those of `vif` in a VM's file: bridge, mac, ip, rate, rate_in, pps, pps_in, vlan. "
+        "An interface that was detached is meant: the one with this mac, else the first. Without other keys "
+        "it is as it was; with some it is as they say, on the same network unless bridge names another.",
     .least = 1,
     .most = WORDS_ANY,
     .asks = true,
