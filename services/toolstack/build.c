@@ -126,7 +126,6 @@ enum status vm_open_block(struct toolstack *ts, struct vm *vm, uint32_t step, ui
 {
     bh_MemOpenRequest request = {.vm_id = session, .quota_bytes = MEM_BLOCK_BYTES};
     bh_MemStatus reply;
-
     bool may_be_there = (vm->steps & step) != 0;
 
     if (vm->sure & step)

@@ -69,23 +69,13 @@ void disk_link_init(struct vblk *disk, uint32_t index, slot_t events)
     disk->link = (struct vblk_link){disk, ring_doorbell};
 }
 
-/* Once, whichever disk brings it first. */
-static enum status block_map(slot_t block, uint64_t *ipa)
-{
-    static uint64_t mapped;
-    enum status status = bh_map_block(block, &mapped);
-
-    *ipa = mapped;
-    return status;
-}
-
 /* The drive is empty: nobody looks at what is made here before it says that it has a volume. */
 static enum status take(struct vblk *disk, const struct disk_news *news)
 {
-    uint64_t ipa;
-    enum status status = block_map(news->block, &ipa);
+    static uint64_t block_ipa; /* whichever disk brings the block first has it mapped */
+    enum status status = bh_map_block(news->block, &block_ipa);
+    uint64_t ipa = block_ipa + (uint64_t)disk->index * BLK_DISK_BYTES;
 
-    ipa += (uint64_t)disk->index * BLK_DISK_BYTES;
     if (status == OK)
         status = blk_front_init(&disk->front, (struct blk_ring *)(uintptr_t)ipa);
     if (status != OK) {

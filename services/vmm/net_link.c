@@ -51,16 +51,6 @@ static enum status attach(const struct vnet *net, uint64_t features, bh_NetAttac
     return OK;
 }
 
-/* Once, whichever interface brings it first. */
-static enum status block_map(slot_t block, uint64_t *ipa)
-{
-    static uint64_t mapped;
-    enum status status = bh_map_block(block, &mapped);
-
-    *ipa = mapped;
-    return status;
-}
-
 static struct net_ring *ring_at(const uint8_t *pool)
 {
     return (struct net_ring *)(uintptr_t)((uintptr_t)pool - NET_PAGE_BYTES);
@@ -113,9 +103,10 @@ static void want_attach(void *context)
 
 enum status net_link_open(struct vnet *net, uint32_t index, slot_t events, char *error, size_t error_bytes)
 {
+    static uint64_t block_ipa; /* whichever interface brings the block first has it mapped */
     bh_NetAttachReply reply;
     slot_t block;
-    uint64_t ipa = 0;
+    uint64_t ipa;
     enum status status;
 
     net->index = index;
@@ -125,8 +116,8 @@ enum status net_link_open(struct vnet *net, uint32_t index, slot_t events, char 
     status = attach(net, 0, &reply, &block, &net->driver, error, error_bytes);
     if (status != OK)
         return status;
-    status = block_map(block, &ipa);
-    ipa += (uint64_t)index * NET_INTERFACE_BYTES;
+    status = bh_map_block(block, &block_ipa);
+    ipa = block_ipa + (uint64_t)index * NET_INTERFACE_BYTES;
     net->to_pool = (uint8_t *)(uintptr_t)(ipa + NET_PAGE_BYTES);
     net->from_pool = net->to_pool + NET_PAGES_PER_LANE * NET_PAGE_BYTES;
     memcpy(net->mac, reply.mac, sizeof net->mac);

@@ -164,9 +164,8 @@ const struct verb verb_block_attach = {
     .summary = "put a volume into a drive",
     .text =
         "Or the last three in one word, with commas, as in a VM's file: phy:data,vdb,w or ram:64M,vdb,w. "
-        "Every "
-        "VM has the drives vda to vdd; the one that is named must be empty. It is in force at once, and from "
-        "the VM's next start on.",
+        "Every VM has the drives vda to vdd; the one that is named must be empty. It is in force at once, "
+        "and from the VM's next start on.",
     .least = 2,
     .most = 4,
     .asks = true,
@@ -190,8 +189,7 @@ const struct verb verb_block_detach = {
     .arguments = "VM VDEV",
     .summary = "take the volume out of a drive",
     .text = "What the guest asks of it then fails; the volume is free for other VMs at once. It is in force "
-            "from the "
-            "VM's next start on, too.",
+            "from the VM's next start on, too.",
     .least = 2,
     .most = 2,
     .asks = true,
